@@ -1,0 +1,10 @@
+# The derivations of a catalog, one rule each. The catalog, the inputs and the results are named in
+# config/config.yaml; `deriv_ops` checks the catalog and says which rules there are.
+
+
+configfile: "config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/sample.smk"
+include: "workflow/rules/derivations.smk"

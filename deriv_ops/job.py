@@ -1,0 +1,146 @@
+"""What the rule of a derivation runs: read the parents, compute, write one result.
+
+A derivation travels as the rule's one parameter, `as_param`: plain values which say all of what is
+computed. Snakemake compares it with that of the last run, so it holds the digest of the code too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import platform
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from deriv_ops.catalog import import_folder
+from deriv_ops.digests import code_digest
+from deriv_ops.errors import DerivationError, DerivOpsError, InputFileError
+from deriv_ops.operators.conventions import conform
+from deriv_ops.operators.declare import Operator
+from deriv_ops.readers import checked, find_table, read_table
+from deriv_ops.references import reference, resolve
+from deriv_ops.store import read_result, write_result
+from deriv_ops.variables import FileVar, Reader, Var
+
+_LIBRARIES = ("deriv-ops", "numpy", "pandas", "pyarrow", "scipy")
+
+logger = logging.getLogger("deriv_ops")
+
+
+def as_param(variable: FileVar | Var) -> dict[str, Any]:
+    """Return a checked variable of a catalog as plain values."""
+    named: dict[str, Any] = {"derivation": variable.label}
+    if isinstance(variable, FileVar):
+        reader = variable.reader or read_table
+        code = code_digest(reader, checked)
+        return named | {"reader": reference(reader), "file": variable.filename, "code": code}
+    operator: Operator = variable.operator
+    return named | {
+        "operator": reference(operator.function),
+        "params": operator.check_params(variable.params)[0],
+        "parents": [parent.label for parent in variable.parents],
+        "code": code_digest(operator.function, conform),
+    }
+
+
+def read_input(path: Path, reader: Reader | None = None) -> pd.DataFrame:
+    """Read an input table, with a reader of the user's if there is one."""
+    found = find_table(path)
+    if found is None:
+        raise InputFileError(f"{path}: no such file")
+    if reader is None or reader is read_table:
+        return read_table(found)
+    try:
+        frame = reader(found)
+    except DerivOpsError:
+        raise
+    except Exception as error:
+        raise InputFileError(
+            f"{found}: {reference(reader)} failed: {type(error).__name__}: {error}"
+        ) from error
+    return checked(frame, found)
+
+
+def compute(derivation: Mapping[str, Any], inputs: Sequence[Path], output: Path) -> None:
+    """Compute one derivation from the files of its parents and write its result."""
+    with telling(derivation["derivation"]):
+        started = time.perf_counter()
+        digests: dict[str, Any]
+        if "reader" in derivation:
+            frame = read_input(inputs[0], resolve(derivation["reader"]))
+            content = hashlib.sha256(inputs[0].read_bytes()).hexdigest()[:16]
+            digests = {"inputs": {derivation["file"]: content}}
+            made_of = [derivation["code"], content]
+        else:
+            results = [read_result(path) for path in inputs]
+            parents = [result.provenance["digests"]["result"] for result in results]
+            operator = resolve(derivation["operator"])
+            frame = operator.apply([result.frame for result in results], derivation["params"])
+            digests = {"inputs": dict(zip(derivation["parents"], parents, strict=True))}
+            made_of = [derivation["code"], derivation["operator"], derivation["params"], parents]
+        text = json.dumps(made_of, sort_keys=True).encode()
+        digests["result"] = hashlib.sha256(text).hexdigest()[:16]
+        write_result(output, frame, {**derivation, "digests": digests, "versions": _versions()})
+        rows, columns = frame.shape
+        missing = float(frame.isna().to_numpy().mean()) if frame.size else 0.0
+        logger.info(
+            "%s: %s x %s, %.1f %% missing, %.2f s, %s",
+            *(derivation["derivation"], rows, columns, 100 * missing),
+            *(time.perf_counter() - started, output),
+        )
+
+
+@contextmanager
+def telling(derivation: str) -> Iterator[None]:
+    """Say in every error which derivation it happened in."""
+    try:
+        yield
+    except Exception as error:
+        # Ours are written to be read; of any other the kind matters too.
+        text = (
+            str(error) if isinstance(error, DerivOpsError) else f"{type(error).__name__}: {error}"
+        )
+        raise DerivationError(f"{derivation}: {text}") from error
+
+
+def run_script(snakemake: Any) -> None:
+    """Run a job from the object that Snakemake gives a script, with the rule's log.
+
+    An error that a person can mend ends the job with one message; the log has the traceback.
+    """
+    folder = import_folder(snakemake.config["catalog"])
+    if folder is not None:
+        sys.path.insert(0, str(folder))
+    log = Path(snakemake.log[0])
+    log.parent.mkdir(parents=True, exist_ok=True)
+    logging.basicConfig(
+        filename=log, filemode="w", format="%(asctime)s %(levelname)s %(message)s", level="INFO"
+    )
+    logging.captureWarnings(True)
+    try:
+        inputs = [Path(path) for path in snakemake.input]
+        compute(snakemake.params.derivation, inputs, Path(snakemake.output[0]))
+    except DerivationError as error:
+        logger.exception("failed")
+        # The cause is of our own making where there is nothing in the code to look for.
+        if isinstance(error.__cause__, DerivOpsError):
+            raise SystemExit(f"{error}\n(traceback in {log})") from error
+        raise
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version()}
+    for library in _LIBRARIES:
+        try:
+            versions[library] = version(library)
+        except PackageNotFoundError:  # used from a checkout that isn't installed
+            versions[library] = "unknown"
+    return versions

@@ -1,0 +1,77 @@
+"""What holds for the inputs of every operator, done once, before its function runs.
+
+1. Numbers are float64; an infinite value counts as missing.
+2. The first input's dates and shares rule: the other dates x shares inputs are aligned to them,
+   missing where they have no value.
+3. A static table (one row a share) goes through as it is, to an input that takes groups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from deriv_ops.errors import OperatorError
+
+if TYPE_CHECKING:
+    from deriv_ops.operators.declare import Operator
+
+
+def is_dated(frame: pd.DataFrame) -> bool:
+    """Whether a table is dates x shares; else it is a static one, one row a share."""
+    return isinstance(frame.index, pd.DatetimeIndex)
+
+
+def conform(operator: Operator, inputs: Sequence[pd.DataFrame | None]) -> list[pd.DataFrame | None]:
+    """Return the inputs as the operator's function takes them; never changes one in place."""
+    conformed: list[pd.DataFrame | None] = []
+    rows: pd.Index
+    shares: pd.Index
+    for position, frame in enumerate(inputs):
+        declared = operator.inputs[min(position, len(operator.inputs) - 1)]
+        if frame is None and not declared.required:
+            conformed.append(None)
+            continue
+        if not isinstance(frame, pd.DataFrame):
+            raise OperatorError(
+                f"{operator.name}: input {declared.name!r} is a {type(frame).__name__}, "
+                "not a DataFrame"
+            )
+        if declared.kind == "frame":
+            frame = _numbers(frame, f"{operator.name}: input {declared.name!r}")
+        elif is_dated(frame):
+            frame = _without_infinite(frame)
+        if position == 0:
+            rows, shares = frame.index, frame.columns
+        elif is_dated(frame):
+            frame = _aligned(frame, rows, shares)
+        conformed.append(frame)
+    return conformed
+
+
+def _numbers(frame: pd.DataFrame, subject: str) -> pd.DataFrame:
+    if not is_dated(frame):
+        raise OperatorError(f"{subject} has no dates: it takes dates x shares, not a static table")
+    text = [str(c) for c, t in frame.dtypes.items() if not pd.api.types.is_numeric_dtype(t)]
+    if text:
+        raise OperatorError(f"{subject} isn't numbers in the columns {', '.join(text[:5])}")
+    return _without_infinite(frame.astype("float64"))
+
+
+def _without_infinite(frame: pd.DataFrame) -> pd.DataFrame:
+    floats = frame.select_dtypes(include=[np.floating])
+    infinite = np.isinf(floats.to_numpy())
+    if not infinite.any():
+        return frame
+    if floats.shape == frame.shape:
+        return frame.mask(infinite)
+    return frame.assign(**{str(c): floats[c].mask(infinite[:, i]) for i, c in enumerate(floats)})
+
+
+def _aligned(frame: pd.DataFrame, rows: pd.Index, shares: pd.Index) -> pd.DataFrame:
+    if frame.index.equals(rows) and frame.columns.equals(shares):
+        return frame
+    return frame.reindex(index=rows, columns=shares)

@@ -1,0 +1,229 @@
+"""How an operator is declared: a function, its signature and one decorator.
+
+The signature says everything: positional-only arguments are inputs (their annotation says which
+kind), the others are parameters (their annotation says which values they take). From it follow
+the checks of a catalog, the conventions applied to the inputs and the documentation.
+
+    >>> from typing import Annotated
+    >>> from annotated_types import Ge
+    >>> @operator(aliases={"n": "rows"})
+    ... def shifted(x: Frame, /, rows: Annotated[int, Ge(0)] = 1) -> Frame:
+    ...     return x.shift(rows)
+    >>> [(i.name, i.kind, i.required) for i in shifted.inputs]
+    [('x', 'frame', True)]
+    >>> shifted.check_params({"n": 2})
+    ({'rows': 2}, [])
+    >>> shifted.check_params({"row": 2})
+    ({}, ["has no parameter 'row' (it takes rows); did you mean 'rows'?"])
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, update_wrapper
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args, get_origin
+
+import numpy as np
+import pandas as pd
+from pydantic import BeforeValidator
+
+from deriv_ops.errors import OperatorError, did_you_mean
+from deriv_ops.operators.conventions import conform
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+Kind: TypeAlias = Literal["frame", "groups"]
+
+# An input of numbers, dates x shares.
+Frame: TypeAlias = Annotated[pd.DataFrame, "frame"]
+# An input of labels: dates x shares, or a static table of one row a share.
+Groups: TypeAlias = Annotated[pd.DataFrame, "groups"]
+
+
+def _iso_date(value: object) -> object:
+    if isinstance(value, dt.datetime | dt.date | str | np.datetime64):
+        try:
+            return pd.Timestamp(value).date().isoformat()
+        except ValueError as error:
+            raise ValueError(f"not a date: {value!r}") from error
+    return value
+
+
+# A parameter that is a date: ISO text, a datetime.date or a pandas.Timestamp; text when it is used.
+Date: TypeAlias = Annotated[str, BeforeValidator(_iso_date)]
+
+
+@dataclass(frozen=True)
+class Input:
+    """One input of an operator."""
+
+    name: str
+    kind: Kind
+    required: bool
+
+
+@dataclass(eq=False, repr=False)
+class Operator:
+    """A declared operator; calling it applies the conventions, then the function.
+
+    Attributes
+    ----------
+    function: the plain function.
+    aliases: other spellings of its parameters, with the documented name of each.
+    looks_ahead: whether a row of the result may depend on later rows of the inputs.
+
+    """
+
+    function: Callable[..., pd.DataFrame]
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    looks_ahead: bool = False
+
+    def __post_init__(self) -> None:
+        update_wrapper(self, self.function)
+        unknown = set(self.aliases.values()) - set(self.defaults)
+        if unknown:
+            raise TypeError(f"operator {self.name}: aliases of no parameter: {sorted(unknown)}")
+        if not self.inputs or self.inputs[0].kind != "frame" or not self.inputs[0].required:
+            raise TypeError(f"operator {self.name}: its first input must be a Frame, before the /")
+
+    @property
+    def name(self) -> str:
+        """The operator's name, that of its function."""
+        return self.function.__name__
+
+    @cached_property
+    def _signature(self) -> inspect.Signature:
+        return inspect.signature(self.function, eval_str=True)
+
+    @cached_property
+    def inputs(self) -> tuple[Input, ...]:
+        """The inputs in their order; the last stands for any number when `variadic`."""
+        kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL)
+        return tuple(
+            Input(p.name, _kind(self.name, p), p.default is p.empty)
+            for p in self._signature.parameters.values()
+            if p.kind in kinds
+        )
+
+    @cached_property
+    def variadic(self) -> bool:
+        """Whether it takes any number of inputs (``*frames``), one at the least."""
+        parameters = self._signature.parameters.values()
+        return any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in parameters)
+
+    @cached_property
+    def defaults(self) -> dict[str, Any]:
+        """The parameters with their defaults, `inspect.Parameter.empty` where there is none."""
+        kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+        parameters = self._signature.parameters.values()
+        return {p.name: p.default for p in parameters if p.kind in kinds}
+
+    @cached_property
+    def _model(self) -> type[BaseModel]:
+        from pydantic import ConfigDict, create_model
+
+        parameters = self._signature.parameters
+        fields: dict[str, Any] = {
+            name: (
+                parameters[name].annotation,
+                ... if default is inspect.Parameter.empty else default,
+            )
+            for name, default in self.defaults.items()
+        }
+        strict = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+        return create_model(self.name, __config__=strict, **fields)
+
+    def check_inputs(self, count: int) -> str | None:
+        """What is wrong with being given `count` inputs; None when nothing is."""
+        least = sum(i.required for i in self.inputs)
+        most = len(self.inputs)
+        if least <= count and (count <= most or self.variadic):
+            return None
+        names = ", ".join(i.name if i.required else f"[{i.name}]" for i in self.inputs)
+        takes = (
+            f"{least} or more" if self.variadic else " to ".join(map(str, sorted({least, most})))
+        )
+        return f"takes {takes} parents ({names}), got {count}"
+
+    def check_params(self, params: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+        """Return the parameters by their documented names with the defaults filled in, as JSON.
+
+        The second item lists what is wrong; the first is empty then.
+        """
+        from pydantic import ValidationError
+
+        given: dict[str, Any] = {}
+        problems = []
+        for key, value in params.items():
+            name = self.aliases.get(key, key)
+            if name in given:
+                problems.append(f"got both {key!r} and another spelling of {name!r}")
+            given[name] = value.item() if isinstance(value, np.generic) else value
+        try:
+            model = self._model.model_validate(given)
+        except ValidationError as error:
+            problems += [self._problem(item) for item in error.errors()]
+        return ({}, problems) if problems else (model.model_dump(mode="json"), [])
+
+    def _problem(self, item: Any) -> str:
+        name = ".".join(map(str, item["loc"]))
+        if item["type"] == "extra_forbidden":
+            takes = ", ".join(self.defaults) or "none"
+            possible = [*self.defaults, *self.aliases]
+            return f"has no parameter {name!r} (it takes {takes}){did_you_mean(name, possible)}"
+        if item["type"] == "missing":
+            return f"needs the parameter {name!r}"
+        return f"parameter {name!r}: {item['msg'].lower()}, got {item['input']!r}"
+
+    def __call__(self, *inputs: pd.DataFrame | None, **params: Any) -> pd.DataFrame:
+        """Check the parameters, apply the conventions to the inputs and compute."""
+        checked, problems = self.check_params(params)
+        wrong_count = self.check_inputs(len(inputs))
+        if wrong_count:
+            problems.insert(0, wrong_count)
+        if problems:
+            raise OperatorError(f"{self.name} " + "; ".join(problems))
+        return self.apply(inputs, checked)
+
+    def apply(
+        self, inputs: Sequence[pd.DataFrame | None], params: Mapping[str, Any]
+    ) -> pd.DataFrame:
+        """Compute from parameters that `check_params` has passed."""
+        return self.function(*conform(self, inputs), **params)
+
+    def __repr__(self) -> str:
+        return f"op.{self.name}"
+
+
+def operator(
+    *, aliases: Mapping[str, str] | None = None, looks_ahead: bool = False
+) -> Callable[[Callable[..., pd.DataFrame]], Operator]:
+    """Declare an operator.
+
+    Parameters
+    ----------
+    aliases: other spellings of parameters, with the documented name of each.
+    looks_ahead: say so when a row of the result may depend on later rows.
+
+    """
+
+    def declare(function: Callable[..., pd.DataFrame]) -> Operator:
+        return Operator(function, dict(aliases or {}), looks_ahead)
+
+    return declare
+
+
+def _kind(operator_name: str, parameter: inspect.Parameter) -> Kind:
+    # `Frame | None` is a union of one annotated type and None.
+    annotations = [parameter.annotation, *get_args(parameter.annotation)]
+    for annotation in annotations:
+        if get_origin(annotation) is Annotated and get_args(annotation)[0] is pd.DataFrame:
+            kind: Kind = get_args(annotation)[1]
+            return kind
+    raise TypeError(
+        f"operator {operator_name}: input {parameter.name!r} must be annotated Frame or Groups"
+    )

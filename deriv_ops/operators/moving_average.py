@@ -1,0 +1,37 @@
+"""Mean over a moving window."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from deriv_ops.operators._types import Rows
+from deriv_ops.operators._windows import moments
+from deriv_ops.operators.declare import Frame, operator
+
+
+@operator(aliases={"minp": "min_periods"})
+def moving_average(x: Frame, /, window: Rows, min_periods: Rows | None = None) -> Frame:
+    """Mean of the observations in the trailing `window` rows, up to and with the row.
+
+    Parameters
+    ----------
+    x: dates x shares, in any unit.
+    window: how many rows.
+    min_periods: how many of them must be observed; all when None.
+
+    Returns
+    -------
+    dates x shares, in the unit of x.
+
+    Missing values: left out of the mean; missing with fewer than `min_periods` observations.
+
+    >>> import pandas as pd
+    >>> x = pd.DataFrame({"A": [1.0, 2, None, 6]}, pd.date_range("2020-01-01", periods=4))
+    >>> moving_average(x, window=3, min_periods=2)["A"].tolist()
+    [nan, 1.5, 1.5, 4.0]
+
+    """
+    count, mean, _ = moments(x.to_numpy(), window)
+    needed = window if min_periods is None else min_periods
+    return pd.DataFrame(np.where(count >= needed, mean, np.nan), x.index, x.columns)

@@ -1,0 +1,56 @@
+"""How unusual a change is against its own history."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from deriv_ops.operators._types import Observations, Rows
+from deriv_ops.operators._windows import moments
+from deriv_ops.operators.declare import Frame, operator
+
+
+@operator(aliases={"h": "period", "minp": "min_periods", "inpct": "relative"})
+def zscore(
+    x: Frame,
+    /,
+    period: Rows = 1,
+    min_periods: Observations = 60,
+    relative: bool = True,
+    window: Rows | None = None,
+) -> Frame:
+    """Change over `period` rows, less its mean, over its sample standard deviation.
+
+    Parameters
+    ----------
+    x: dates x shares; prices, as a rule.
+    period: how many rows back the change is taken.
+    min_periods: how many changes the window must hold (two at the least).
+    relative: the change is ``x[t] / x[t - period] - 1``; else ``x[t] - x[t - period]``.
+    window: the mean and the deviation are over this many rows, up to and with the row itself; all
+        of the history when None.
+
+    Returns
+    -------
+    dates x shares, in standard deviations.
+
+    Missing values: missing where the change is, where the window holds too few changes, and where
+    all changes in it are equal.
+
+    How the talk was read: its `h` is the horizon of the change and `inpct` whether that is
+    relative; the history is open-ended because the talk gives no window.
+
+    >>> import pandas as pd
+    >>> x = pd.DataFrame({"A": [1.0, 2, 4, 5, 9]}, pd.date_range("2020-01-01", periods=5))
+    >>> zscore(x, relative=False, min_periods=3)["A"].round(4).tolist()
+    [nan, nan, nan, -0.5774, 1.4142]
+
+    """
+    past = x.shift(period)
+    change = (x / past - 1 if relative else x - past).to_numpy(copy=True)
+    change[np.isinf(change)] = np.nan
+    count, mean, std = moments(change, window)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        score = (change - mean) / std
+    score[(count < min_periods) | (std == 0)] = np.nan
+    return pd.DataFrame(score, index=x.index, columns=x.columns)

@@ -1,0 +1,88 @@
+"""The generator of rules: what Snakemake has to know of each derivation of a catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from deriv_ops.catalog import Catalog
+from deriv_ops.config import CONFIG_FILE, Config, read_config
+from deriv_ops.job import as_param
+from deriv_ops.readers import find_table
+from deriv_ops.variables import FileVar, Var
+
+
+@dataclass(frozen=True)
+class RuleSpec:
+    """One rule: its name is the variable's, `derivation` its only parameter."""
+
+    name: str
+    message: str
+    input: list[str]
+    output: str
+    log: str
+    derivation: Mapping[str, Any]
+
+
+def rule_specs(catalog: Catalog, config: Config) -> Iterator[RuleSpec]:
+    """Yield the rule of each variable of the catalog, parents before children."""
+    for variable in catalog:
+        yield rule_spec(variable, config)
+
+
+def rule_spec(variable: FileVar | Var, config: Config) -> RuleSpec:
+    """Return the rule that makes one variable."""
+    return RuleSpec(
+        name=str(variable.name),
+        message=_message(variable),
+        input=_inputs(variable, config),
+        output=result_path(variable, config),
+        log=str(Path("logs", variable.folder.lstrip("/"), f"{variable.name}.log")),
+        derivation=as_param(variable),
+    )
+
+
+def result_path(variable: FileVar | Var, config: Config) -> str:
+    """Return the Parquet file of a variable."""
+    return str(config.results_dir / variable.folder / f"{variable.name}.parquet")
+
+
+def targets(catalog: Catalog, config: Config) -> list[str]:
+    """Return the files that a run without targets makes: those of `vars_to_launch`, or all."""
+    return [result_path(variable, config) for variable in catalog.select(config.vars_to_launch)]
+
+
+def mock_snakemake(name: str, config_file: Path = CONFIG_FILE) -> SimpleNamespace:
+    """Return what Snakemake would give the script of a rule, to run it by hand or in an editor."""
+    config = read_config(config_file)
+    spec = rule_spec(config.load_catalog()[name], config)
+    return SimpleNamespace(
+        rule=spec.name,
+        input=spec.input,
+        output=[spec.output],
+        log=[spec.log],
+        params=SimpleNamespace(derivation=spec.derivation),
+        config={"catalog": config.catalog},
+    )
+
+
+def _inputs(variable: FileVar | Var, config: Config) -> list[str]:
+    if isinstance(variable, Var):
+        return [result_path(parent, config) for parent in variable.parents]
+    path = config.inputs_dir / (variable.input_folder or "") / variable.filename
+    # The sample market's files aren't there before its rule has run.
+    return [str(find_table(path) or path)]
+
+
+def _message(variable: FileVar | Var) -> str:
+    if isinstance(variable, FileVar):
+        text = f"{variable.name} = {variable.filename}"
+    else:
+        parents = [str(parent.name) for parent in variable.parents]
+        params = [f"{key}={value!r}" for key, value in variable.params.items()]
+        text = f"{variable.name} = {variable.operator.name}({', '.join(parents + params)})"
+    # Snakemake formats messages: braces in a parameter's value are not for it.
+    return text.replace("{", "{{").replace("}", "}}")

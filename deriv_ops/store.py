@@ -1,0 +1,83 @@
+"""Results on disk: one Parquet file each, with its provenance, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from deriv_ops.errors import InputFileError, OutputError
+
+_KEY = b"deriv_ops"
+# The suffix of a file that is being written; `remove_unfinished` knows it.
+_UNFINISHED = ".unfinished"
+
+
+class Result(NamedTuple):
+    """A frame and what it was made of."""
+
+    frame: pd.DataFrame
+    provenance: dict[str, Any]
+
+
+def write_result(path: Path, frame: pd.DataFrame, provenance: Mapping[str, Any]) -> None:
+    """Write a frame so that ``pd.read_parquet(path)`` gives it back, with its provenance.
+
+    The file appears under its name when all of it is written. Raises `OutputError` when that
+    can't be done; an older file of that name is then as it was.
+    """
+    table = pa.Table.from_pandas(frame)
+    metadata = {**(table.schema.metadata or {}), _KEY: json.dumps(provenance).encode()}
+    # A name of its own for each writer: a job taken for dead may still be writing.
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}{_UNFINISHED}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(table.replace_schema_metadata(metadata), unfinished)
+        unfinished.replace(path)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(
+            f"{path}: can't be written: {reason}; free some space or set results_dir elsewhere"
+        ) from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def read_result(path: str | Path) -> Result:
+    """Read a result with its provenance; raises `InputFileError` when the file isn't one."""
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        reason = str(error).partition("\n")[0]
+        raise InputFileError(
+            f"{path}: isn't a result that can be read: {reason}; remove it to have it made again"
+        ) from error
+    return Result(table.to_pandas(), _provenance(table.schema, path))
+
+
+def read_provenance(path: str | Path) -> dict[str, Any]:
+    """Read what a result was made of: derivation, operator, params, parents, digests, versions.
+
+    Only the end of the file is read.
+    """
+    return _provenance(pq.read_schema(path), path)
+
+
+def _provenance(schema: pa.Schema, path: str | Path) -> dict[str, Any]:
+    metadata = schema.metadata or {}
+    if _KEY not in metadata:
+        raise InputFileError(f"{path}: has no provenance; remove it to have it made again")
+    provenance: dict[str, Any] = json.loads(metadata[_KEY])
+    return provenance
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what killed jobs have left; only when no other run writes to the folder."""
+    for unfinished in folder.rglob(f".*{_UNFINISHED}"):
+        unfinished.unlink(missing_ok=True)

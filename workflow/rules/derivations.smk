@@ -1,0 +1,23 @@
+# One rule for each variable of the catalog. The parameter holds all that the result depends on
+# beside the inputs: operator, params, the order of the parents and the digest of the code. It is
+# one dict because Snakemake compares the values of parameters without their names.
+
+for spec in rule_specs(CATALOG, CONFIG):
+
+    rule:
+        name:
+            spec.name
+        message:
+            spec.message
+        input:
+            spec.input,
+        output:
+            spec.output,
+        log:
+            spec.log,
+        params:
+            derivation=spec.derivation,
+        conda:
+            "../../envs/environment.yaml"
+        script:
+            "../scripts/derive.py"
