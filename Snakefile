@@ -6,5 +6,17 @@ configfile: "config/config.yaml"
 
 
 include: "workflow/rules/common.smk"
+
+
+rule all:
+    input:
+        TARGETS,
+
+
 include: "workflow/rules/sample.smk"
 include: "workflow/rules/derivations.smk"
+
+
+# No other run writes to these results now: Snakemake has locked them.
+onstart:
+    remove_unfinished(CONFIG.results_dir)

@@ -14,6 +14,7 @@ from types import ModuleType
 from deriv_ops.checks import check_names, check_variable
 from deriv_ops.errors import CatalogError, ConfigError, Mistake, did_you_mean
 from deriv_ops.loading import collecting_mistakes
+from deriv_ops.references import is_installed
 from deriv_ops.variables import AbstractDerivation, FileVar, Map, Var, Variable
 
 
@@ -124,12 +125,12 @@ def _import_mistake(reference: str, error: Exception) -> Mistake:
     """Tell an exception of the import with the last line of the user's own code it went through."""
     if isinstance(error, SyntaxError) and error.filename:
         return Mistake(error.filename, error.lineno or 1, "the module", f"SyntaxError: {error.msg}")
-    ours = str(Path(__file__).parent)
+    machinery = {str(file) for file in Path(__file__).parent.rglob("*.py")}
+    machinery -= {str(file) for file in Path(__file__).parent.glob("catalogs/*.py")}
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith((ours, "<frozen")) or "catalogs" in frame.filename
-        if "site-packages" not in frame.filename and frame.filename != importlib.__file__
+        if not is_installed(frame.filename) and frame.filename not in machinery
     ]
     text = f"{type(error).__name__}: {error}"
     if not frames:

@@ -24,24 +24,21 @@ def check_names(
     classes: Iterable[type[AbstractDerivation]], members: Iterable[FileVar | Var]
 ) -> Iterator[Mistake]:
     """Tell the names that are given twice or that can't be a file or a rule."""
-    first: dict[str, Place] = {}
+    first: dict[str, Variable] = {}
     members = list(members)
     for cls in classes:
         for lost, old in cls.replaced:
             new = vars(cls)[lost]
-            # What was replaced never learnt its name; it is told here, once.
-            if getattr(new, "name", None) == lost:
-                first[lost] = new.place
             message = f"two variables of this name; the first, of line {old.place.line}, is lost"
             yield _mistake(getattr(new, "place", old.place), f"{cls.__name__}.{lost}", message)
     for variable in members:
         if (name := variable.name) is None:
             continue
-        if name in first and first[name] != variable.place:
-            other = first[name]
-            message = f"two variables of this name; the other is at {other.file}:{other.line}"
+        other = first.setdefault(name, variable)
+        if other is not variable:
+            where = f"{other.place.file}:{other.place.line}"
+            message = f"two variables of this name; the other is at {where}"
             yield _mistake(variable.place, variable.label, message)
-        first.setdefault(name, variable.place)
         if name in RESERVED_NAMES:
             yield _mistake(variable.place, variable.label, "the workflow has a rule of this name")
         elif not _NAME.fullmatch(name):

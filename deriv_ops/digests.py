@@ -12,11 +12,9 @@ import ast
 import hashlib
 import inspect
 import sys
-import sysconfig
 import textwrap
 from collections.abc import Callable, Iterator
 from functools import cache, partial
-from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -24,6 +22,7 @@ import numpy as np
 
 from deriv_ops.operators import OperatorNamespace
 from deriv_ops.operators.declare import Operator
+from deriv_ops.references import is_installed
 
 
 @cache
@@ -79,11 +78,8 @@ def _is_ours(module: str | None) -> bool:
     top = (module or "").partition(".")[0]
     if top in ("deriv_ops", "__main__"):
         return True
-    file = getattr(sys.modules.get(top), "__file__", None)
-    if file is None or top in sys.stdlib_module_names:
-        return False
-    installed = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
-    return not any(Path(file).is_relative_to(folder) for folder in installed)
+    file = getattr(sys.modules.get(module or ""), "__file__", None)
+    return file is not None and not is_installed(file)
 
 
 def _parsed(thing: FunctionType | type) -> ast.AST | None:

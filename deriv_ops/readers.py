@@ -181,6 +181,10 @@ def _numbers(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
         return None
 
 
+def _looks_like_number(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.match_substring_regex(column, r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$")
+
+
 def _is_all_missing(numbers: pa.ChunkedArray | None) -> bool:
     return numbers is not None and numbers.null_count == len(numbers)
 
@@ -195,10 +199,9 @@ def _refuse_a_mixture(
     labels: pd.Index,
     path: Path,
 ) -> None:
-    """Refuse dates x shares of numbers with some cells that aren't; labels as text are well."""
+    """Refuse dates x shares of numbers with some cells that aren't; nothing but text is fine."""
     unread = [name for name, column in numbers.items() if column is None]
-    some_number = any(c is not None and not _is_all_missing(c) for c in numbers.values())
-    if not unread or not some_number:
+    if not unread or not any(pc.any(_looks_like_number(c)).as_py() for c in columns.values()):
         return
     places = [
         f"{cell!r} at {label}, {name}"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+import sysconfig
 from collections.abc import Callable
-from functools import reduce
+from functools import cache, reduce
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 
@@ -34,3 +36,10 @@ def resolve(text: str) -> Any:
     """Import what `reference` has named."""
     module, _, name = text.partition(":")
     return reduce(getattr, name.split("."), import_module(module))
+
+
+@cache
+def is_installed(file: str) -> bool:
+    """Whether a source file is of Python or of an installed library, not of somebody's project."""
+    folders = {sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")}
+    return file.startswith("<") or any(Path(file).is_relative_to(folder) for folder in folders)

@@ -42,7 +42,7 @@ def ewmstd(
     >>> import pandas as pd
     >>> x = pd.DataFrame({"A": [0.01, -0.01, 0.02]}, pd.date_range("2020-01-01", periods=3))
     >>> ewmstd(x, span=2)["A"].round(6).tolist()
-    [nan, 0.014142, 0.017974]
+    [nan, 0.014142, 0.018397]
 
     """
     deviation = x.ewm(span=span, min_periods=min_periods).std()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -73,7 +74,7 @@ def get_clusters(
     last = dates.max() if end_date is None else pd.Timestamp(end_date)
     months = dates.year * 12 + dates.month
     firsts: list[int] = (1 + np.flatnonzero(np.diff(months))).tolist()
-    for first, until in zip(firsts, [*firsts[1:], len(values)], strict=True):
+    for first, until in pairwise([*firsts, len(values)]):
         if dates[first - 1] <= last:
             known = values[max(0, first - window) if window else 0 : first]
             if on == "level":

@@ -17,18 +17,3 @@ try:
 except DerivOpsError as error:
     # Told as it is written, without a traceback of the workflow.
     raise WorkflowError(str(error)) from None
-
-
-localrules:
-    all,
-
-
-rule all:
-    default_target: True
-    input:
-        TARGETS,
-
-
-# No other run writes to these results now: Snakemake has locked them.
-onstart:
-    remove_unfinished(CONFIG.results_dir)

@@ -1,0 +1,48 @@
+# Two commands for a newcomer, `make demo` and `make test`; each does the set-up that it needs.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PROFILES := $(filter-out default,$(notdir $(wildcard profiles/*)))
+
+.PHONY: demo test check setup lock $(PROFILES)
+
+demo: setup
+	$(BIN)/snakemake --quiet rules
+	@echo "The results are in results/, one Parquet file a derivation. The last days of one of them:"
+	@$(BIN)/python -c 'import pandas; path = "results/temporary/fin_pricedevz1d_byvol.parquet"; \
+	    print(path, pandas.read_parquet(path).iloc[-5:, :7].round(2), sep="\n")'
+
+test: setup
+	$(BIN)/pytest
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/mypy
+
+setup: .venv/ready $(PROFILES)
+
+.venv/ready: requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 ..."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	    { echo "Python has no venv here; on Debian: apt install python3-venv"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --requirement requirements-dev.lock
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Snakemake looks for `--profile NAME` in the current folder first, and never in profiles/. A link
+# to each of ours makes the literal name work from here and leaves the user's own profiles alone.
+$(PROFILES):
+	@ln -sfn profiles/$@ $@
+
+# The pins of what pyproject.toml allows: what runs need, and with it what development needs.
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+    --no-annotate --no-header --no-emit-index-url --no-emit-find-links pyproject.toml
+lock: setup
+	$(BIN)/pip install --quiet uv
+	$(COMPILE) --output-file requirements.lock
+	$(COMPILE) --extra dev --constraint requirements.lock --output-file requirements-dev.lock
+	$(BIN)/python envs/pin.py

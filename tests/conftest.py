@@ -1,0 +1,76 @@
+"""What the tests share: catalogs written on the spot, and runs of the real Snakemake."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from deriv_ops import Catalog, load_catalog
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def clean_imports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A catalog given as a file adds its folder to the import path: not beyond the test."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        file = getattr(sys.modules[name], "__file__", None) or ""
+        if "pytest-" in file:
+            del sys.modules[name]
+
+
+@pytest.fixture
+def catalog_of(tmp_path: Path) -> Callable[..., Catalog]:
+    """Write the text of a catalog to a file and load it."""
+
+    def load(text: str, **keywords) -> Catalog:
+        head = "from deriv_ops import AbstractDerivation, FileVar, Map, Var, op, operator\n"
+        file = tmp_path / "catalog.py"
+        file.write_text(head + dedent(text))
+        return load_catalog(file, **keywords)
+
+    return load
+
+
+def snakemake(*arguments: str, cwd: Path, check: bool = True, timeout: int = 120, **environment):
+    """Run the real Snakemake in a folder; fail the test with what it printed if it fails."""
+    run = subprocess.run(
+        [sys.executable, "-m", "snakemake", *arguments],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=timeout,
+    )
+    if check:
+        assert run.returncode == 0, run.stdout
+    return run
+
+
+@pytest.fixture
+def run_python() -> Callable[..., str]:
+    """Run a piece of Python in a process of its own and return what it printed."""
+
+    def run(code: str, returncode: int = 0, **environment: str) -> str:
+        run = subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert run.returncode == returncode, run.stderr
+        return run.stdout
+
+    return run

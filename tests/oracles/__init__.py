@@ -1,0 +1,101 @@
+"""What each operator must give, worked out a second time: slowly, plainly, from its definition.
+
+One file an operator, ``oracles/<operator>.py``, with these names in it:
+
+- ``CASES``: the inputs (names of frames of ``tests/frames.py``) and parameters to try;
+- ``oracle``: the same arguments to the expected frame. It gets its inputs aligned, with infinite
+  values already missing, as the conventions of the operators promise;
+- ``UNIT``, where results have a natural unit: see ``relative_errors``.
+
+An oracle shares no code with its operator, so that one mistake can't stand in both.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class Case:
+    """One call to try: the frames by name, the parameters by their documented names."""
+
+    inputs: tuple[str, ...]
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        params = (f"{name}={value}" for name, value in self.params.items())
+        return ",".join((*self.inputs, *params))
+
+
+def cell_by_cell(x: pd.DataFrame, cell: Callable[[str, int], float]) -> pd.DataFrame:
+    """A frame shaped like ``x`` with ``cell(share, row)`` in each place."""
+    return pd.DataFrame(
+        {share: [cell(share, row) for row in range(len(x))] for share in x},
+        index=x.index,
+        columns=x.columns,
+        dtype="float64",
+    )
+
+
+def trailing(values: Sequence[Any], row: int, window: int | None) -> Sequence[Any]:
+    """The last ``window`` values up to and with ``row``; all of them when ``window`` is None."""
+    first = 0 if window is None else max(0, row + 1 - window)
+    return values[first : row + 1]
+
+
+def present(values: Sequence[float]) -> list[float]:
+    """The values that aren't missing."""
+    return [value for value in values if not math.isnan(value)]
+
+
+def mean(values: Sequence[float]) -> float:
+    """The mean from a sum that is rounded once (``math.fsum``), whatever the values' sizes."""
+    return math.fsum(values) / len(values)
+
+
+def relative_errors(
+    result: pd.DataFrame, expected: pd.DataFrame, unit: float = 0.0
+) -> pd.DataFrame:
+    """The error of each cell over its expected size, or the column's typical size if larger.
+
+    Purely cell by cell no arithmetic could hold a bound: a deviation or a z-score is a difference
+    of two numbers, and where they nearly cancel, the rounding of the operands (one part in 10^16
+    of *their* size) remains in a result near zero. The typical size is the median of the column's
+    magnitudes, not their root mean square: a single huge value would raise that for the whole
+    column, and hide the residue which a running sum keeps after the value has left the window.
+    Results which are counted in a unit of their own (a z-score in standard deviations, a
+    correlation as a part of 1) are no smaller than ``unit`` in this sense.
+    """
+    magnitude = expected.abs()
+    size = magnitude.clip(lower=magnitude.median().clip(lower=unit), axis="columns")
+    error = (result - expected).abs()
+    return error.where(error == 0, error / size)
+
+
+def assert_same(
+    result: pd.DataFrame, expected: pd.DataFrame, unit: float = 0.0, tolerance: float = 1e-12
+) -> None:
+    """Same dates, same columns, missing in the same places, values within ``tolerance``."""
+    pd.testing.assert_index_equal(result.index, expected.index, exact=True)
+    assert list(result.columns) == list(expected.columns), (
+        f"columns {list(result.columns)} instead of {list(expected.columns)}"
+    )
+    only_one = result.isna() != expected.isna()
+    errors = relative_errors(result, expected, unit)
+    for wrong, what in (
+        (only_one, "missing in one of the two only"),
+        (errors > tolerance, f"more than {tolerance} apart (largest: {errors.max().max():.3g})"),
+    ):
+        rows, columns = np.nonzero(wrong.to_numpy())
+        if len(rows):
+            date, share = result.index[rows[0]], result.columns[columns[0]]
+            raise AssertionError(
+                f"{len(rows)} cells are {what}; the first, {share!r} on {date:%Y-%m-%d}, "
+                f"is {result.loc[date, share]} instead of {expected.loc[date, share]}"
+            )

@@ -1,0 +1,109 @@
+"""Digests of code: what changes them, and what doesn't."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from deriv_ops import load_catalog
+from deriv_ops.digests import code_digest
+
+HELPERS = """
+    FACTOR = 2.0
+    OTHER = 5
+
+    def scaled(x):
+        return x * FACTOR
+
+    def unused(x):
+        return x
+
+    class Scale:
+        '''A scale.'''
+        factor = 3
+"""
+OPERATORS = """
+    import numpy as np
+    import helpers
+    from deriv_ops import Frame, operator
+    from helpers import Scale
+
+    @operator(aliases={"n": "rows"})
+    def lagged(x: Frame, /, rows: int = 1) -> Frame:
+        '''Lag.'''
+        # moves rows down
+        return helpers.scaled(x).shift(rows)
+
+    @operator()
+    def stretched(x: Frame, /) -> Frame:
+        return np.sqrt(x) * Scale.factor
+"""
+
+
+@pytest.fixture
+def digests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Write the two modules with a change in one of them; return the digests of both operators."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def of(old: str = "", new: str = "") -> tuple[str, str]:
+        sources = {"helpers": HELPERS, "operations": OPERATORS}
+        assert not old or sum(old in source for source in sources.values()) == 1
+        for name, source in sources.items():
+            (tmp_path / f"{name}.py").write_text(dedent(source.replace(old, new, 1)))
+            sys.modules.pop(name, None)
+        importlib.invalidate_caches()
+        module = importlib.import_module("operations")
+        return code_digest(module.lagged), code_digest(module.stretched)
+
+    return of
+
+
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        ("# moves rows down", "# moves all the rows down"),
+        ("'''Lag.'''", "'''Lag by rows.'''"),
+        ("'''A scale.'''", "'''A scale, three.'''"),
+        ("helpers.scaled(x).shift(rows)", "helpers.scaled( x ).shift( rows )"),
+        ("return x\n", "return x + 1\n"),
+        ("OTHER = 5", "OTHER = 6"),
+        ('aliases={"n": "rows"}', 'aliases={"n": "rows", "lag": "rows"}'),
+    ],
+)
+def test_what_doesn_t_compute_doesn_t_count(digests, old, new):
+    assert digests(old, new) == digests()
+
+
+@pytest.mark.parametrize(
+    "old, new, changed",
+    [
+        ("shift(rows)", "shift(rows + 1)", (True, False)),
+        ("rows: int = 1", "rows: int = 2", (True, False)),
+        ("x * FACTOR", "x / FACTOR", (True, False)),
+        ("FACTOR = 2.0", "FACTOR = 2.5", (True, False)),
+        ("np.sqrt(x)", "np.log(x)", (False, True)),
+        ("factor = 3", "factor = 4", (False, True)),
+    ],
+)
+def test_what_computes_counts_for_the_operator_that_uses_it(digests, old, new, changed):
+    before, after = digests(), digests(old, new)
+    assert tuple(a != b for a, b in zip(before, after, strict=True)) == changed
+
+
+def test_digests_are_the_same_in_another_process(run_python):
+    code = (
+        "from deriv_ops import op; from deriv_ops.digests import code_digest;"
+        "print([code_digest(getattr(op, name)) for name in dir(op)])"
+    )
+    assert run_python(code, PYTHONHASHSEED="1") == run_python(code, PYTHONHASHSEED="2")
+
+
+def test_every_operator_of_the_toy_model_has_a_digest_of_its_own():
+    operators = {
+        v.operator for v in load_catalog("deriv_ops.catalogs.toy") if hasattr(v, "operator")
+    }
+    assert len({code_digest(operator) for operator in operators}) == len(operators) == 6

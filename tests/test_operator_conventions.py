@@ -1,0 +1,271 @@
+"""Promises of single operators, each with an example of its own."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from frames import frame
+
+from deriv_ops import op
+from deriv_ops.errors import OperatorError
+
+ALIASES = {
+    "ewmstd": {"annulize": "annualize"},
+    "zscore": {"h": "period", "minp": "min_periods", "inpct": "relative"},
+    "get_clusters": {"dend": "end_date"},
+    "calc_dev_by": {"clusterishito": "time_varying"},
+}
+
+
+def wide(values: object, shares: str, start: str = "2020-01-01") -> pd.DataFrame:
+    """A frame of business days by the shares named, separated by spaces."""
+    array = np.array(values, dtype="float64")
+    dates = pd.bdate_range(start, periods=len(array), name="date")
+    return pd.DataFrame(array, index=dates, columns=shares.split())
+
+
+def table(column: str = "sector", **groups: str | None) -> pd.DataFrame:
+    """One row a share: its group in one column."""
+    return pd.DataFrame({column: groups}).rename_axis("symbol")
+
+
+def same(result: pd.DataFrame, expected: pd.DataFrame) -> None:
+    pd.testing.assert_frame_equal(result, expected, check_exact=True, check_freq=False)
+
+
+@pytest.mark.parametrize("name", sorted(ALIASES))
+def test_the_spellings_of_the_trade_are_accepted(name: str) -> None:
+    assert ALIASES[name].items() <= getattr(op, name).aliases.items()
+
+
+# Second inputs take the first one's dates and shares.
+
+
+def test_a_second_frame_is_matched_by_date_and_share_not_by_position() -> None:
+    x, y = frame("prices"), frame("returns")
+    expected = op.correl(x, y, window=20, min_periods=10)
+    before = pd.DataFrame(7.0, pd.bdate_range("2014-12-01", periods=5), y.columns)
+    shuffled = pd.concat([before, y]).iloc[:, ::-1].assign(ZZZ=1.0)
+    same(op.correl(x, shuffled, window=20, min_periods=10), expected)
+    assert expected.notna().any(axis=None)
+
+
+def test_what_the_second_frame_lacks_is_missing() -> None:
+    x = frame("prices")
+    y = frame("returns").drop(columns="BP").iloc[100:]
+    result = op.correl(x, y, window=20, min_periods=10)
+    assert result["BP"].isna().all()
+    assert result.iloc[:109].isna().all(axis=None)
+    assert result["AAL"].iloc[120:].notna().all()
+
+
+def test_groups_over_time_are_matched_by_date_and_share() -> None:
+    x, labels = frame("prices"), frame("labels_text")
+    shuffled = labels.reindex(columns=[*sorted(labels), "ZZZ"])
+    expected = op.calc_dev_by(x, labels, time_varying=True)
+    same(op.calc_dev_by(x, shuffled, time_varying=True), expected)
+    assert expected["PSON"].isna().all()
+    assert expected.notna().any(axis=None)
+
+
+# A window in which nothing moves has no z-score and no correlation, whatever happened before it.
+
+
+@pytest.fixture
+def calm_after_spike() -> pd.DataFrame:
+    """Twenty rows that move, one mistyped value, and 0.1 from row 21 on."""
+    moving = np.random.default_rng(0).normal(100, 1, (20, 2))
+    return wide(np.vstack([moving, [[1e8, 1e8]], np.full((40, 2), 0.1)]), "A B")
+
+
+def test_zscore_of_a_constant_window_is_missing(calm_after_spike: pd.DataFrame) -> None:
+    for relative in (True, False):
+        result = op.zscore(calm_after_spike, min_periods=2, relative=relative, window=10)
+        # Row 22 holds the first change of 0; 31 the first window with nothing else in it.
+        assert result.iloc[2:31].notna().all(axis=None)
+        assert result.iloc[31:].isna().all(axis=None)
+
+
+def test_zscore_of_equal_steps_is_missing() -> None:
+    stairs = wide(np.arange(0.0, 100.0, 2.0)[:, None], "AAL")
+    assert op.zscore(stairs, min_periods=2, relative=False).isna().all(axis=None)
+
+
+def test_correlation_with_a_constant_window_is_missing(calm_after_spike: pd.DataFrame) -> None:
+    x = calm_after_spike
+    y = wide(np.random.default_rng(1).normal(size=x.shape), "A B")
+    for result in (op.correl(x, y, window=10), op.correl(y, x, window=10)):
+        assert result.iloc[9:30].notna().all(axis=None)
+        assert result.iloc[30:].isna().all(axis=None)
+
+
+# ewmstd is what pandas gives, to the last bit.
+
+
+@pytest.mark.parametrize("name", ["prices", "returns", "spiky"])
+def test_ewmstd_is_that_of_pandas(name: str) -> None:
+    x = frame(name)
+    same(op.ewmstd(x, span=20, min_periods=5), x.ewm(span=20, min_periods=5).std())
+    same(
+        op.ewmstd(x, span=20, annualize=True),
+        x.ewm(span=20, min_periods=0).std() * np.sqrt(260),
+    )
+
+
+# calc_dev_by.
+
+
+def test_tickers_and_sectors_that_look_like_something_else() -> None:
+    x = wide([[1, 2, 4, 8], [1, 2, 6, np.nan]], "AAL NA TRUE BP")
+    sectors = table(TRUE="NA", NA="Energy", AAL="Energy", BP="NA")
+    same(
+        op.calc_dev_by(x, sectors),
+        wide([[-0.5, 0.5, -2, 2], [-0.5, 0.5, 0, np.nan]], "AAL NA TRUE BP"),
+    )
+    means = op.calc_dev_by(x, sectors, do_reduce=True)
+    assert list(means) == ["Energy", "NA"]
+    assert means.to_numpy().tolist() == [[1.5, 6], [1.5, 6]]
+
+
+def test_reduced_columns_are_the_labels_in_their_own_order() -> None:
+    x = wide([[1, 2, 4, 8]], "A B C D")
+    whole = wide([[10, 2, 2, np.nan]], "A B C D")
+    means = op.calc_dev_by(x, whole, time_varying=True, do_reduce=True)
+    assert means.to_dict("list") == {"2": [3.0], "10": [1.0]}
+    assert list(means) == ["2", "10"]
+    halves = op.calc_dev_by(x, whole / 4, time_varying=True, do_reduce=True)
+    assert list(halves) == ["0.5", "2.5"]
+
+
+def test_the_universe_is_one_group() -> None:
+    x = wide([[1, 2, np.nan], [np.nan] * 3], "A B C")
+    same(op.calc_dev_by(x), wide([[-0.5, 0.5, np.nan], [np.nan] * 3], "A B C"))
+    same(op.calc_dev_by(x, do_reduce=True), wide([[1.5], [np.nan]], "universe"))
+
+
+def test_groups_that_change_want_a_frame() -> None:
+    x = frame("prices")
+    with pytest.raises(OperatorError, match="time_varying"):
+        op.calc_dev_by(x, frame("sectors"), time_varying=True)
+    with pytest.raises(OperatorError, match="time_varying"):
+        op.calc_dev_by(x, time_varying=True)
+
+
+def test_an_unknown_column_is_named_with_those_there_are() -> None:
+    with pytest.raises(OperatorError, match=r"(?s)(?=.*sectr)(?=.*sector)(?=.*industry)"):
+        op.calc_dev_by(frame("prices"), frame("sectors"), by="sectr")
+
+
+def test_a_table_with_no_obvious_column_asks_for_by() -> None:
+    groups = frame("sectors").rename(columns={"sector": "region"})
+    with pytest.raises(OperatorError, match=r"(?s)(?=.*by)(?=.*region)(?=.*industry)"):
+        op.calc_dev_by(frame("prices"), groups)
+
+
+# get_clusters.
+
+
+@pytest.fixture
+def sizes() -> pd.DataFrame:
+    """130 days of nine shares in three sizes far apart, the smallest first; some are missing."""
+    random = np.random.default_rng(8)
+    values = np.repeat([1.0, 10.0, 100.0], 3) * random.uniform(0.95, 1.05, (130, 9))
+    values[random.random(values.shape) < 0.05] = np.nan
+    values[:, 4] = np.where(np.arange(130) < 60, np.nan, values[:, 4])
+    return wide(values, "A B C D E F G H I")
+
+
+def months(x: pd.DataFrame) -> np.ndarray:
+    return x.index.to_period("M").astype(str).to_numpy()
+
+
+def upside_down(x: pd.DataFrame, rows: np.ndarray) -> pd.DataFrame:
+    """On those rows the smallest sizes are the largest, and the other way round."""
+    return x.mask(np.broadcast_to(rows[:, None], x.shape), 100 / x)
+
+
+def test_groups_keep_their_number_from_month_to_month(sizes: pd.DataFrame) -> None:
+    result = op.get_clusters(sizes, levels=3)
+    for position, share in enumerate(sizes):
+        assert set(result[share].dropna()) == {position // 3}
+
+
+def test_numbers_do_not_depend_on_the_order_of_the_shares(sizes: pd.DataFrame) -> None:
+    order = list(np.random.default_rng(9).permutation(sizes.columns))
+    same(op.get_clusters(sizes[order], levels=3), op.get_clusters(sizes, levels=3)[order])
+
+
+def test_labels_are_those_of_the_month_end_before(sizes: pd.DataFrame) -> None:
+    month = months(sizes)
+    month_ends = np.append(month[1:] != month[:-1], False)
+    labels = op.get_clusters(upside_down(sizes, month_ends), levels=3)
+    assert set(labels["A"].dropna()) == {2}
+    assert set(labels["I"].dropna()) == {0}
+    by_month = labels.groupby(month)
+    same(by_month.max(), by_month.min())
+
+
+def test_labels_stay_in_force_after_the_end_date(sizes: pd.DataFrame) -> None:
+    late = months(sizes) > "2020-03"
+    turned = upside_down(sizes, late)
+    assert set(op.get_clusters(turned, levels=3).loc["2020-06", "A"].dropna()) == {2}
+    frozen = op.get_clusters(turned, levels=3, end_date="2020-03-31")[late]
+    in_force = np.where(sizes.loc["2020-03-31"].notna(), np.arange(9) // 3, np.nan)
+    expected = pd.DataFrame([in_force] * late.sum(), frozen.index, frozen.columns)
+    same(frozen, expected.where(turned[late].notna()))
+
+
+def test_no_refresh_no_labels(sizes: pd.DataFrame) -> None:
+    assert op.get_clusters(sizes, end_date="2020-01-30").isna().all(axis=None)
+    assert op.get_clusters(sizes, end_date="2020-01-31").loc["2020-06"].notna().any(axis=None)
+    assert op.get_clusters(sizes.loc["2020-01"]).isna().all(axis=None)
+
+
+def test_labels_are_missing_with_the_value_and_where_the_month_end_had_none(
+    sizes: pd.DataFrame,
+) -> None:
+    month = months(sizes)
+    result = op.get_clusters(sizes, levels=3)
+    assert result[month == month[0]].isna().all(axis=None)
+    for this in np.unique(month)[1:]:
+        at_refresh = sizes[month < this].iloc[-1].notna()
+        expected = sizes[month == this].notna() & at_refresh
+        pd.testing.assert_frame_equal(result[month == this].notna(), expected)
+
+
+def test_planted_volatility_groups_are_found() -> None:
+    random = np.random.default_rng(10)
+    planted = random.permutation(np.repeat([0, 1, 2], 5))
+    shares = " ".join(f"S{number}" for number in range(15))
+    daily = wide(random.normal(size=(300, 15)) * np.array([0.005, 0.015, 0.045])[planted], shares)
+    result = op.get_clusters(op.ewmstd(daily, span=60), levels=3)
+    assert result.iloc[-1].tolist() == planted.tolist()
+
+
+def test_planted_correlation_blocks_are_found() -> None:
+    random = np.random.default_rng(11)
+    planted = random.permutation(np.repeat([0, 1, 2], 5))
+    shares = " ".join(f"S{number}" for number in range(15))
+    factors = random.normal(size=(300, 3))[:, planted]
+    # The blocks' means are what numbers them: block 2 the lowest, block 0 the highest.
+    values = factors + 0.5 * random.normal(size=(300, 15)) + np.array([20.0, 10.0, 0.0])[planted]
+    result = op.get_clusters(wide(values, shares), levels=3, on="correlation")
+    assert result.iloc[-1].tolist() == (2 - planted).tolist()
+
+
+def test_a_lone_share_is_group_0() -> None:
+    x = wide(np.random.default_rng(12).normal(size=(80, 1)), "A")
+    for params in ({"on": "level"}, {"on": "correlation", "min_periods": 20}):
+        assert set(op.get_clusters(x, **params).iloc[-1]) == {0.0}
+
+
+# wait_for_dask.
+
+
+def test_waiting_takes_the_time_it_was_asked_for() -> None:
+    start = time.monotonic()
+    op.wait_for_dask(frame("single_row"), seconds=0.2)
+    assert time.monotonic() - start >= 0.2

@@ -1,0 +1,176 @@
+"""What every operator promises, tried on every case of its oracle.
+
+A new operator needs one file here, ``oracles/<operator>.py``; without it this file fails.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from frames import frame
+from oracles import Case, assert_same
+
+from deriv_ops import op
+from deriv_ops.operators.declare import Operator
+
+ORACLES = {
+    name: importlib.import_module(f"oracles.{name}")
+    for name in dir(op)
+    if importlib.util.find_spec(f"oracles.{name}")
+}
+CALLS = [
+    pytest.param(getattr(op, name), case, id=f"{name}({case})")
+    for name, oracle in ORACLES.items()
+    for case in oracle.CASES
+]
+every_call = pytest.mark.parametrize(("operator", "case"), CALLS)
+every_call_with_rows = pytest.mark.parametrize(
+    ("operator", "case"), [call for call in CALLS if len(frame(call.values[1].inputs[0]))]
+)
+every_operator = pytest.mark.parametrize("name", dir(op))
+
+
+def call(operator: Operator, inputs: list[pd.DataFrame], case: Case) -> pd.DataFrame:
+    return operator(*inputs, **case.params)
+
+
+def frames_of(case: Case) -> list[pd.DataFrame]:
+    return [frame(name) for name in case.inputs]
+
+
+def dated(table: pd.DataFrame) -> bool:
+    """Whether the input is dates x shares, not one row a share."""
+    return isinstance(table.index, pd.DatetimeIndex)
+
+
+def aligned(inputs: list[pd.DataFrame]) -> list[pd.DataFrame]:
+    """The inputs as the conventions hand them on: on the first one's dates and shares, finite."""
+    first = inputs[0]
+    return [
+        table.reindex(index=first.index, columns=first.columns).pipe(finite)
+        if dated(table)
+        else table
+        for table in inputs
+    ]
+
+
+def finite(table: pd.DataFrame) -> pd.DataFrame:
+    if not numeric(table):
+        return table
+    return table.astype("float64").replace([np.inf, -np.inf], np.nan)
+
+
+def numeric(table: pd.DataFrame) -> bool:
+    return all(pd.api.types.is_numeric_dtype(dtype) for dtype in table.dtypes)
+
+
+def assert_identical(result: pd.DataFrame, expected: pd.DataFrame) -> None:
+    pd.testing.assert_frame_equal(
+        result, expected, check_exact=True, check_freq=False, check_column_type=False
+    )
+
+
+@every_operator
+def test_every_operator_has_an_oracle_with_cases(name: str) -> None:
+    file = f"tests/oracles/{name}.py"
+    assert name in ORACLES, f"op.{name} has no oracle: add {file} with CASES and oracle"
+    assert ORACLES[name].CASES, f"op.{name} is never tried: add a Case to CASES in {file}"
+
+
+def test_every_oracle_belongs_to_an_operator() -> None:
+    files = Path(__file__).with_name("oracles").glob("[!_]*.py")
+    assert {file.stem for file in files} <= set(dir(op))
+
+
+@every_operator
+def test_the_name_is_the_one_in_the_namespace(name: str) -> None:
+    operator = getattr(op, name)
+    assert isinstance(operator, Operator)
+    assert operator.name == name
+
+
+@every_call
+def test_the_result_is_the_oracle_s(operator: Operator, case: Case) -> None:
+    module = ORACLES[operator.name]
+    expected = module.oracle(*aligned(frames_of(case)), **case.params)
+    result = call(operator, frames_of(case), case)
+    assert_same(result, expected, unit=getattr(module, "UNIT", 0.0))
+
+
+@every_call_with_rows
+def test_rows_to_come_change_nothing(operator: Operator, case: Case) -> None:
+    if operator.looks_ahead:
+        pytest.skip("declared as looking ahead")
+    inputs = frames_of(case)
+    whole = call(operator, inputs, case)
+    dates = inputs[0].index
+    for rows in sorted({0, 1, 2, 24, len(dates) // 2, len(dates) - 1} & set(range(len(dates)))):
+        cut = [table[table.index < dates[rows]] if dated(table) else table for table in inputs]
+        early = call(operator, cut, case)
+        # A group that occurs only later is a column of the whole result only.
+        assert set(early.columns) <= set(whole.columns)
+        assert_identical(early, whole.iloc[:rows][early.columns])
+        assert whole.iloc[:rows].drop(columns=early.columns).isna().all(axis=None)
+
+
+@every_call
+def test_inputs_are_left_as_they_are(operator: Operator, case: Case) -> None:
+    inputs = frames_of(case)
+    result = call(operator, inputs, case)
+    for table, before in zip(inputs, frames_of(case), strict=True):
+        assert_identical(table, before)
+    result.loc[:, :] = -1.0
+    for table, before in zip(inputs, frames_of(case), strict=True):
+        assert_identical(table, before)
+
+
+@every_call_with_rows
+def test_infinite_counts_as_missing(operator: Operator, case: Case) -> None:
+    inputs = frames_of(case)
+    for position, table in enumerate(inputs):
+        if not (dated(table) and numeric(table)):
+            continue
+        places = (np.arange(table.size) % 17 == position).reshape(table.shape)
+        sign = np.where(np.arange(table.shape[1]) % 2, -np.inf, np.inf)
+        planted, missing = (
+            call(
+                operator,
+                [*inputs[:position], table.mask(places, value), *inputs[position + 1 :]],
+                case,
+            )
+            for value in (pd.DataFrame([sign] * len(table), table.index, table.columns), np.nan)
+        )
+        assert_identical(planted, missing)
+        assert not np.isinf(planted).any(axis=None)
+
+
+@every_call
+def test_the_result_is_float_on_the_first_inputs_dates(operator: Operator, case: Case) -> None:
+    first, *others = frames_of(case)
+    result = call(operator, [first, *others], case)
+    assert (result.dtypes == "float64").all()
+    pd.testing.assert_index_equal(result.index, first.index, exact=True)
+    if not case.params.get("do_reduce"):
+        pd.testing.assert_index_equal(result.columns, first.columns, exact=True)
+
+
+@every_operator
+def test_each_alias_stands_for_its_parameter(name: str) -> None:
+    operator: Operator = getattr(op, name)
+    for alias, documented in operator.aliases.items():
+        cases = [case for case in ORACLES[name].CASES if documented in case.params]
+        assert cases, f"no case of tests/oracles/{name}.py sets {documented}"
+        for case in cases:
+            spelled: Mapping[str, Any] = {
+                alias if param == documented else param: value
+                for param, value in case.params.items()
+            }
+            result = operator(*frames_of(case), **spelled)
+            assert_identical(result, call(operator, frames_of(case), case))

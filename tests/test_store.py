@@ -1,0 +1,91 @@
+"""Results on disk: read back as they were computed, whole or not at all."""
+
+from __future__ import annotations
+
+import resource
+import signal
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from deriv_ops.errors import InputFileError, OutputError
+from deriv_ops.store import read_provenance, read_result, remove_unfinished, write_result
+
+DATES = pd.DatetimeIndex(["2020-01-01", "2020-01-03"], name="date").as_unit("us")
+FRAMES = {
+    "dates x shares": pd.DataFrame({"A": [1.5, np.nan], "NA": [0.1, -0.0]}, DATES),
+    "labels": pd.DataFrame({"A": ["x", None]}, DATES).astype("str"),
+    "a static table": pd.DataFrame(
+        {"sector": ["Energy", None], "rank": [1.0, np.nan]}, pd.Index(["TRUE", "NA"], name="symbol")
+    ),
+    "a name of no index": pd.DataFrame({"A": [1.0]}, pd.Index(["2020"])),
+    "no rows": pd.DataFrame({"A": [1.0, 2.0]}, DATES).iloc[:0],
+    "no columns": pd.DataFrame(index=DATES),
+}
+
+
+@pytest.mark.parametrize("frame", FRAMES.values(), ids=FRAMES)
+def test_a_result_reads_back_as_it_was(tmp_path: Path, frame: pd.DataFrame):
+    path = tmp_path / "sub" / "x.parquet"
+    write_result(path, frame, {"derivation": "X.x"})
+    for read in (pd.read_parquet(path), read_result(path).frame):
+        pd.testing.assert_frame_equal(read, frame, check_exact=True, check_freq=True)
+    assert read_provenance(path) == read_result(path).provenance == {"derivation": "X.x"}
+    assert [p.name for p in path.parent.iterdir()] == ["x.parquet"]
+
+
+def test_the_same_result_is_the_same_bytes(tmp_path: Path):
+    for name in ("a", "b"):
+        write_result(tmp_path / name, FRAMES["dates x shares"], {"x": 1})
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_a_disk_that_is_full_leaves_the_old_result(tmp_path: Path):
+    path = tmp_path / "x.parquet"
+    write_result(path, FRAMES["dates x shares"], {"run": 1})
+    big = pd.DataFrame(np.random.default_rng(0).random((300, 300)))
+    big.columns = big.columns.astype("str")
+    # The limit on a file's size fails a write in its middle, as a full disk does.
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with pytest.raises(OutputError, match=r"x\.parquet: can't be written: .*free some space"):
+            write_result(path, big, {"run": 2})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert read_provenance(path) == {"run": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["x.parquet"]
+
+
+def test_what_a_killed_writer_left_is_removed(tmp_path: Path, run_python):
+    code = f"""
+import os, pathlib, signal
+import pandas as pd, pyarrow.parquet as pq
+from deriv_ops.store import write_result
+def killed(table, path):
+    pathlib.Path(path).write_bytes(b"half")
+    os.kill(os.getpid(), signal.SIGKILL)
+pq.write_table = killed
+write_result(pathlib.Path({str(tmp_path / "x.parquet")!r}), pd.DataFrame({{"A": [1.0]}}), {{}})
+"""
+    run_python(code, returncode=-signal.SIGKILL)
+    (left,) = tmp_path.iterdir()
+    assert left.name.startswith(".x.parquet.")
+    remove_unfinished(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_is_no_result(tmp_path: Path):
+    path = tmp_path / "x.parquet"
+    path.write_bytes(b"PAR1 not much")
+    with pytest.raises(
+        InputFileError, match=r"x\.parquet: isn't a result that can be read.*remove"
+    ):
+        read_result(path)
+    FRAMES["dates x shares"].to_parquet(path)
+    with pytest.raises(InputFileError, match=r"x\.parquet: has no provenance"):
+        read_result(path)
