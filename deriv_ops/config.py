@@ -12,6 +12,7 @@ from deriv_ops.errors import ConfigError
 from deriv_ops.sample import MARKET_FILES
 
 CONFIG_FILE = Path("config/config.yaml")
+_SAMPLE = ("dates", "shares", "seed")
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Config:
             inputs_dir=Path(own_inputs) if own_inputs else results_dir / "sample_market",
             results_dir=results_dir,
             vars_to_launch=names_to_launch(values["vars_to_launch"]),
-            sample=None if own_inputs else values["sample"],
+            sample=None if own_inputs else {key: values[f"sample_{key}"] for key in _SAMPLE},
         )
 
     def load_catalog(self) -> Catalog:
@@ -54,11 +55,7 @@ class Config:
 
 
 def read_config(path: str | Path = CONFIG_FILE) -> Config:
-    """Read a configuration file; the schema lies beside it.
-
-    Raises `ConfigError`, which names the file, the key and what it may be.
-    """
-    import jsonschema
+    """Read a configuration file; `schema.yaml` lies beside it. Raises as `check_schema` does."""
     import yaml
 
     path = Path(path)
@@ -68,16 +65,31 @@ def read_config(path: str | Path = CONFIG_FILE) -> Config:
             "inputs are with inputs_dir"
         )
     values = yaml.safe_load(path.read_text())
-    schema = yaml.safe_load((path.parent / "schema.yaml").read_text())
-    try:
-        jsonschema.validate(values, schema)
-    except jsonschema.ValidationError as error:
-        raise ConfigError(f"{path}: {error.json_path}: {error.message}") from error
+    check_schema(values, path.parent / "schema.yaml")
     return Config.of(values)
 
 
+def check_schema(values: Mapping[str, Any], schema: Path) -> None:
+    """Raise `ConfigError` with every key whose value the schema doesn't allow."""
+    import jsonschema
+    import yaml
+
+    validator = jsonschema.Draft202012Validator(yaml.safe_load(schema.read_text()))
+    wrong = [
+        f"{'.'.join(map(str, error.path)) or 'the top level'}: {error.message}"
+        for error in sorted(validator.iter_errors(values), key=lambda error: str(error.path))
+    ]
+    if wrong:
+        raise ConfigError(
+            f"in the configuration: {'; '.join(wrong)} (the keys are told in {schema.parent}/"
+            "README.md)"
+        )
+
+
 def names_to_launch(value: str | list[str] | None) -> tuple[str, ...]:
-    """Return the names of a list, of a text with one on each line, or of such a file.
+    """Return the names of a list, of a text that separates them by lines, or of such a file.
+
+    A command line may turn line ends into blanks, so these separate too.
 
     >>> names_to_launch("fin_pricez1d\\n\\n# not this\\nclustervol")
     ('fin_pricez1d', 'clustervol')
@@ -87,5 +99,4 @@ def names_to_launch(value: str | list[str] | None) -> tuple[str, ...]:
     if isinstance(value, str):
         is_file = "\n" not in value and Path(value).is_file()
         value = (Path(value).read_text() if is_file else value).splitlines()
-    names = (name.partition("#")[0].strip() for name in value)
-    return tuple(name for name in names if name)
+    return tuple(name for line in value for name in line.partition("#")[0].split())

@@ -42,9 +42,12 @@ def _collect(thing: Any, pieces: dict[str, str], name: str = "") -> None:
         for part in (thing.func, *thing.args, *thing.keywords.values()):
             _collect(part, pieces, name)
         return
+    if isinstance(thing, ModuleType):
+        return
     if not isinstance(thing, FunctionType | type):
-        if not isinstance(thing, ModuleType) and not callable(thing):
-            pieces[name] = _constant(thing)
+        pieces[name] = _constant(thing)
+        for position, held in enumerate(_functions_in(thing)):
+            _collect(held, pieces, f"{name}[{position}]")
         return
     if not _is_ours(thing.__module__):
         return
@@ -140,11 +143,27 @@ def _closure(function: FunctionType) -> dict[str, Any]:
 
 
 def _constant(value: Any) -> str:
+    """Spell a value so that every process spells it the same."""
     if isinstance(value, np.ndarray):
         return f"{value.dtype} {value.shape} {hashlib.sha256(value.tobytes()).hexdigest()}"
+    if isinstance(value, dict):
+        return f"dict({', '.join(f'{_constant(k)}: {_constant(v)}' for k, v in value.items())})"
+    if isinstance(value, list | tuple):
+        return f"{type(value).__name__}({', '.join(map(_constant, value))})"
     if isinstance(value, set | frozenset):
-        return repr(sorted(map(repr, value)))
-    if isinstance(value, bool | int | float | complex | str | bytes | tuple | list | dict):
-        return repr(value)
-    # Any other object's text may hold an address, which changes from run to run.
-    return type(value).__qualname__
+        return f"set({', '.join(sorted(map(_constant, value)))})"
+    # What has no spelling of its own shows its address, which no other process has.
+    text = repr(value)
+    return type(value).__qualname__ if " at 0x" in text else text
+
+
+def _functions_in(container: Any) -> Iterator[Any]:
+    """Yield the functions and classes that a constant holds, such as a table of them."""
+    if isinstance(container, dict):
+        container = [*container, *container.values()]
+    if isinstance(container, list | tuple | set | frozenset):
+        for item in container:
+            if isinstance(item, FunctionType | type):
+                yield item
+            else:
+                yield from _functions_in(item)

@@ -169,7 +169,7 @@ def _share_counts(rng: np.random.Generator, dates: int, shares: int) -> NDArray[
     changes, sizes = rng.spawn(2)
     issued = changes.random((dates, shares)) < 0.004
     growth = np.where(issued, sizes.normal(1.0, 0.02, (dates, shares)), 1.0).cumprod(axis=0)
-    counts = np.round(first * growth, -3)
+    counts: NDArray[np.float64] = np.round(first * growth, -3)
     counts[np.arange(dates)[:, None] < reported] = np.nan
     return counts
 

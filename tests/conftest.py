@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from textwrap import dedent
 
@@ -14,10 +15,21 @@ import pytest
 from deriv_ops import Catalog, load_catalog
 
 ROOT = Path(__file__).parent.parent
+# What makes a checkout, as far as runs need it.
+CHECKOUT = ("Snakefile", "workflow", "config", "profiles", "envs", "deriv_ops")
+
+
+def copy_checkout(folder: Path) -> Path:
+    """Copy the project, without set-up and results, to a new folder."""
+    folder.mkdir(parents=True)
+    for name in CHECKOUT:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
+        copy(ROOT / name, folder / name)
+    return folder
 
 
 @pytest.fixture(autouse=True)
-def clean_imports(monkeypatch: pytest.MonkeyPatch) -> None:
+def clean_imports(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A catalog given as a file adds its folder to the import path: not beyond the test."""
     monkeypatch.setattr(sys, "path", [*sys.path])
     before = set(sys.modules)

@@ -98,6 +98,14 @@ def _sparse_dates() -> pd.DataFrame:
     return pd.concat([sparse, a_year_on])
 
 
+def _lone() -> pd.DataFrame:
+    """Shares of one value, and of two, among missing ones."""
+    frame = _wide(np.full((12, len(_prices().columns)), np.nan))
+    frame.iloc[0] = 1.1
+    frame.iloc[7, 6:] = 1.3
+    return frame
+
+
 def _sectors() -> pd.DataFrame:
     """One row a share, in an order of their own; VOD isn't there, and BP has no sector."""
     rows = {
@@ -145,6 +153,7 @@ FRAMES = {
     "single_row": _prices().iloc[:1],
     "all_missing": _prices().iloc[:40, [5, 2]],
     "no_rows": _prices().iloc[:0],
+    "lone": _lone(),
     "sectors": _sectors(),
     "one_column_table": _sectors()[["industry"]],
     "labels_text": _labels_text(),

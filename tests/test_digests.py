@@ -25,12 +25,15 @@ HELPERS = """
     class Scale:
         '''A scale.'''
         factor = 3
+
+    MODES = {"up": lambda x: x.abs(), "down": unused}
+    WORDS = {"b", "a"}
 """
 OPERATORS = """
     import numpy as np
     import helpers
     from deriv_ops import Frame, operator
-    from helpers import Scale
+    from helpers import MODES, Scale
 
     @operator(aliases={"n": "rows"})
     def lagged(x: Frame, /, rows: int = 1) -> Frame:
@@ -40,7 +43,7 @@ OPERATORS = """
 
     @operator()
     def stretched(x: Frame, /) -> Frame:
-        return np.sqrt(x) * Scale.factor
+        return np.sqrt(MODES["up"](x)) * Scale.factor * len(helpers.WORDS)
 """
 
 
@@ -69,7 +72,6 @@ def digests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         ("'''Lag.'''", "'''Lag by rows.'''"),
         ("'''A scale.'''", "'''A scale, three.'''"),
         ("helpers.scaled(x).shift(rows)", "helpers.scaled( x ).shift( rows )"),
-        ("return x\n", "return x + 1\n"),
         ("OTHER = 5", "OTHER = 6"),
         ('aliases={"n": "rows"}', 'aliases={"n": "rows", "lag": "rows"}'),
     ],
@@ -85,8 +87,11 @@ def test_what_doesn_t_compute_doesn_t_count(digests, old, new):
         ("rows: int = 1", "rows: int = 2", (True, False)),
         ("x * FACTOR", "x / FACTOR", (True, False)),
         ("FACTOR = 2.0", "FACTOR = 2.5", (True, False)),
-        ("np.sqrt(x)", "np.log(x)", (False, True)),
+        ("np.sqrt", "np.log", (False, True)),
         ("factor = 3", "factor = 4", (False, True)),
+        ("x.abs()", "x", (False, True)),
+        ("return x\n", "return x + 1\n", (False, True)),
+        ('{"b", "a"}', '{"b", "c"}', (False, True)),
     ],
 )
 def test_what_computes_counts_for_the_operator_that_uses_it(digests, old, new, changed):
@@ -96,8 +101,10 @@ def test_what_computes_counts_for_the_operator_that_uses_it(digests, old, new, c
 
 def test_digests_are_the_same_in_another_process(run_python):
     code = (
-        "from deriv_ops import op; from deriv_ops.digests import code_digest;"
-        "print([code_digest(getattr(op, name)) for name in dir(op)])"
+        "from deriv_ops import load_catalog, op; from deriv_ops.digests import code_digest;"
+        "from deriv_ops.job import as_param; from deriv_ops.sample import write_market;"
+        "print([as_param(variable) for variable in load_catalog('deriv_ops.catalogs.toy')]);"
+        "print([code_digest(getattr(op, name)) for name in dir(op)], code_digest(write_market))"
     )
     assert run_python(code, PYTHONHASHSEED="1") == run_python(code, PYTHONHASHSEED="2")
 

@@ -131,7 +131,8 @@ MISTAKES = {
         "x = FileVar('x.csv', reader=lambda path: None)",
         (
             "x",
-            "the reader 'X.<lambda>' must be a function at the top of a module that can be imported",
+            "the reader 'X.<lambda>' must be a function at the top of a module that can be "
+            "imported",
         ),
     ),
     "a file name that isn't text": (

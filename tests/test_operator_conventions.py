@@ -20,16 +20,16 @@ ALIASES = {
 }
 
 
-def wide(values: object, shares: str, start: str = "2020-01-01") -> pd.DataFrame:
+def wide(values: object, shares: str) -> pd.DataFrame:
     """A frame of business days by the shares named, separated by spaces."""
     array = np.array(values, dtype="float64")
-    dates = pd.bdate_range(start, periods=len(array), name="date")
+    dates = pd.bdate_range("2020-01-01", periods=len(array), name="date")
     return pd.DataFrame(array, index=dates, columns=shares.split())
 
 
-def table(column: str = "sector", **groups: str | None) -> pd.DataFrame:
-    """One row a share: its group in one column."""
-    return pd.DataFrame({column: groups}).rename_axis("symbol")
+def table(**sectors: str) -> pd.DataFrame:
+    """One row a share: its sector."""
+    return pd.DataFrame({"sector": sectors}).rename_axis("symbol")
 
 
 def same(result: pd.DataFrame, expected: pd.DataFrame) -> None:

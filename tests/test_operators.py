@@ -25,16 +25,19 @@ ORACLES = {
     for name in dir(op)
     if importlib.util.find_spec(f"oracles.{name}")
 }
-CALLS = [
-    pytest.param(getattr(op, name), case, id=f"{name}({case})")
-    for name, oracle in ORACLES.items()
-    for case in oracle.CASES
-]
-every_call = pytest.mark.parametrize(("operator", "case"), CALLS)
-every_call_with_rows = pytest.mark.parametrize(
-    ("operator", "case"), [call for call in CALLS if len(frame(call.values[1].inputs[0]))]
-)
+CALLS = [(getattr(op, name), case) for name, module in ORACLES.items() for case in module.CASES]
+CALLS_WITH_ROWS = [(operator, case) for operator, case in CALLS if len(frame(case.inputs[0]))]
+
+
+def each(calls: list[tuple[Operator, Case]]) -> pytest.MarkDecorator:
+    ids = [f"{operator.name}({case})" for operator, case in calls]
+    return pytest.mark.parametrize(("operator", "case"), calls, ids=ids)
+
+
 every_operator = pytest.mark.parametrize("name", dir(op))
+every_alias = pytest.mark.parametrize(
+    ("name", "alias"), [(name, alias) for name in ORACLES for alias in getattr(op, name).aliases]
+)
 
 
 def call(operator: Operator, inputs: list[pd.DataFrame], case: Case) -> pd.DataFrame:
@@ -96,7 +99,7 @@ def test_the_name_is_the_one_in_the_namespace(name: str) -> None:
     assert operator.name == name
 
 
-@every_call
+@each(CALLS)
 def test_the_result_is_the_oracle_s(operator: Operator, case: Case) -> None:
     module = ORACLES[operator.name]
     expected = module.oracle(*aligned(frames_of(case)), **case.params)
@@ -104,7 +107,7 @@ def test_the_result_is_the_oracle_s(operator: Operator, case: Case) -> None:
     assert_same(result, expected, unit=getattr(module, "UNIT", 0.0))
 
 
-@every_call_with_rows
+@each(CALLS_WITH_ROWS)
 def test_rows_to_come_change_nothing(operator: Operator, case: Case) -> None:
     if operator.looks_ahead:
         pytest.skip("declared as looking ahead")
@@ -120,7 +123,7 @@ def test_rows_to_come_change_nothing(operator: Operator, case: Case) -> None:
         assert whole.iloc[:rows].drop(columns=early.columns).isna().all(axis=None)
 
 
-@every_call
+@each(CALLS)
 def test_inputs_are_left_as_they_are(operator: Operator, case: Case) -> None:
     inputs = frames_of(case)
     result = call(operator, inputs, case)
@@ -131,7 +134,7 @@ def test_inputs_are_left_as_they_are(operator: Operator, case: Case) -> None:
         assert_identical(table, before)
 
 
-@every_call_with_rows
+@each(CALLS_WITH_ROWS)
 def test_infinite_counts_as_missing(operator: Operator, case: Case) -> None:
     inputs = frames_of(case)
     for position, table in enumerate(inputs):
@@ -151,7 +154,7 @@ def test_infinite_counts_as_missing(operator: Operator, case: Case) -> None:
         assert not np.isinf(planted).any(axis=None)
 
 
-@every_call
+@each(CALLS)
 def test_the_result_is_float_on_the_first_inputs_dates(operator: Operator, case: Case) -> None:
     first, *others = frames_of(case)
     result = call(operator, [first, *others], case)
@@ -161,16 +164,15 @@ def test_the_result_is_float_on_the_first_inputs_dates(operator: Operator, case:
         pd.testing.assert_index_equal(result.columns, first.columns, exact=True)
 
 
-@every_operator
-def test_each_alias_stands_for_its_parameter(name: str) -> None:
+@every_alias
+def test_an_alias_stands_for_its_parameter(name: str, alias: str) -> None:
     operator: Operator = getattr(op, name)
-    for alias, documented in operator.aliases.items():
-        cases = [case for case in ORACLES[name].CASES if documented in case.params]
-        assert cases, f"no case of tests/oracles/{name}.py sets {documented}"
-        for case in cases:
-            spelled: Mapping[str, Any] = {
-                alias if param == documented else param: value
-                for param, value in case.params.items()
-            }
-            result = operator(*frames_of(case), **spelled)
-            assert_identical(result, call(operator, frames_of(case), case))
+    documented = operator.aliases[alias]
+    cases = [case for case in ORACLES[name].CASES if documented in case.params]
+    assert cases, f"no case of tests/oracles/{name}.py sets {documented}"
+    for case in cases:
+        spelled: Mapping[str, Any] = {
+            alias if param == documented else param: value for param, value in case.params.items()
+        }
+        result = operator(*frames_of(case), **spelled)
+        assert_identical(result, call(operator, frames_of(case), case))

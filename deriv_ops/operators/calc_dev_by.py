@@ -67,7 +67,7 @@ def calc_dev_by(
     with np.errstate(invalid="ignore"):
         means = np.bincount(bins, values[row, share], size) / np.bincount(bins, minlength=size)
     if do_reduce:
-        return pd.DataFrame(means.reshape(len(values), -1), x.index, labels)
+        return pd.DataFrame(means.reshape(len(values), len(labels)), x.index, labels)
     deviation = np.full_like(values, np.nan)
     deviation[row, share] = values[row, share] - means[bins]
     return pd.DataFrame(deviation, x.index, x.columns)

@@ -45,5 +45,6 @@ def ewmstd(
     [nan, 0.014142, 0.018397]
 
     """
-    deviation = x.ewm(span=span, min_periods=min_periods).std()
+    # With one observation the variance is 0 / 0, which pandas at times rounds to a false zero.
+    deviation = x.ewm(span=span, min_periods=max(min_periods, 2)).std()
     return deviation * ROWS_A_YEAR**0.5 if annualize else deviation

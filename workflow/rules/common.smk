@@ -1,16 +1,18 @@
 # What all rules share: the checked configuration and the catalog.
 
-from deriv_ops.config import Config
+from pathlib import Path
+
+from deriv_ops.config import Config, check_schema
 from deriv_ops.errors import DerivOpsError
 from deriv_ops.rules import rule_specs, targets
 from deriv_ops.store import remove_unfinished
 from snakemake.exceptions import WorkflowError
-from snakemake.utils import min_version, validate
+from snakemake.utils import min_version
 
 min_version("9.27")
-validate(config, "../../config/schema.yaml")
 
 try:
+    check_schema(config, Path(workflow.basedir, "config", "schema.yaml"))
     CONFIG = Config.of(config)
     CATALOG = CONFIG.load_catalog()
     TARGETS = targets(CATALOG, CONFIG)

@@ -1,0 +1,48 @@
+"""The files of the project agree with one another."""
+
+from __future__ import annotations
+
+import runpy
+import tomllib
+
+import pytest
+from conftest import ROOT
+from packaging.requirements import Requirement
+
+from deriv_ops import op
+
+
+def locked(name: str) -> dict[str, list[Requirement]]:
+    pins: dict[str, list[Requirement]] = {}
+    for line in (ROOT / name).read_text().splitlines():
+        requirement = Requirement(line)
+        pins.setdefault(requirement.name.lower(), []).append(requirement)
+    return pins
+
+
+def test_the_conda_environment_has_the_pins_of_the_lock():
+    written = (ROOT / "envs/environment.yaml").read_text()
+    assert written == runpy.run_path(str(ROOT / "envs/pin.py"))["environment"]()
+
+
+def test_the_locks_pin_what_is_declared_within_its_bounds():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    runs, develops = locked("requirements.lock"), locked("requirements-dev.lock")
+    declared = project["dependencies"], project["optional-dependencies"]["dev"]
+    for requirements, pins in zip(declared, (runs, develops), strict=True):
+        for text in requirements:
+            requirement = Requirement(text)
+            for pin in pins[requirement.name.lower()]:
+                (version,) = (specifier.version for specifier in pin.specifier)
+                assert requirement.specifier.contains(version), (text, version)
+    assert all(develops[name] == pins for name, pins in runs.items())
+
+
+@pytest.mark.parametrize("name", dir(op))
+def test_an_operator_says_what_a_user_has_to_know(name):
+    text = getattr(op, name).function.__doc__
+    for part in ("Parameters", "Returns", "Missing values: ", "dates x shares", ">>> "):
+        assert part in text, f"the docstring of op.{name} has no {part!r}"
+    documented = text.partition("Returns")[0]
+    for parameter in [*getattr(op, name).defaults, *(i.name for i in getattr(op, name).inputs)]:
+        assert parameter in documented, f"op.{name} doesn't say what {parameter} is"
