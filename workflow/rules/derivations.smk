@@ -7,17 +7,17 @@ for spec in rule_specs(CATALOG, CONFIG):
     rule:
         name:
             spec.name
-        message:
-            spec.message
         input:
             spec.input,
         output:
             spec.output,
         log:
             spec.log,
-        params:
-            derivation=spec.derivation,
         conda:
             "../../envs/environment.yaml"
+        params:
+            derivation=spec.derivation,
+        message:
+            spec.message
         script:
             "../scripts/derive.py"

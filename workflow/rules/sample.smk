@@ -6,16 +6,16 @@ from deriv_ops.digests import code_digest
 if CONFIG.sample:
 
     rule sample_market:
-        message:
-            "sample_market = {params.market[dates]} dates x {params.market[shares]} shares"
         output:
             [str(CONFIG.inputs_dir / name) for name in MARKET_FILES],
         log:
             "logs/sample_market.log",
+        conda:
+            "../../envs/environment.yaml"
         params:
             market=CONFIG.sample,
             code=code_digest(write_market),
-        conda:
-            "../../envs/environment.yaml"
+        message:
+            "sample_market = {params.market[dates]} dates x {params.market[shares]} shares"
         script:
             "../scripts/sample_market.py"
