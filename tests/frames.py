@@ -100,7 +100,7 @@ def _sparse_dates() -> pd.DataFrame:
 
 def _lone() -> pd.DataFrame:
     """Shares of one value, and of two, among missing ones."""
-    frame = _wide(np.full((12, len(_prices().columns)), np.nan))
+    frame = _wide(np.full(SHAPE, np.nan)).iloc[:12].copy()
     frame.iloc[0] = 1.1
     frame.iloc[7, 6:] = 1.3
     return frame
