@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-PROFILES := $(filter-out default,$(notdir $(wildcard profiles/*)))
+PROFILES := $(filter-out default,$(patsubst profiles/%/config.yaml,%,$(wildcard profiles/*/config.yaml)))
 
 .PHONY: demo test check setup lock $(PROFILES)
 
@@ -36,7 +36,7 @@ setup: .venv/ready $(PROFILES)
 # Snakemake looks for `--profile NAME` in the current folder first, and never in profiles/. A link
 # to each of ours makes the literal name work from here and leaves the user's own profiles alone.
 $(PROFILES):
-	@ln -sfn profiles/$@ $@
+	@[ -L $@ ] || ln -s profiles/$@ $@
 
 # The pins of what pyproject.toml allows: what runs need, and with it what development needs.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
