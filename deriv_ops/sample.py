@@ -10,13 +10,14 @@ Every number is drawn row by row, so a market of more dates begins with that of 
 from __future__ import annotations
 
 import argparse
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from deriv_ops.store import whole
 
 MARKET_FILES = ("all_prices.csv", "marketcap.csv", "Sectors.csv")
 
@@ -54,7 +55,11 @@ def make_market(
 ) -> Market:
     """Make a market of `dates` business days and `shares` shares.
 
-    Prices are in a currency, rounded to cents, market caps in the same currency.
+    Prices are in a currency, rounded to cents, market caps in the same currency. A price is missing
+    before a share's listing, after its delisting, in suspensions and on single days; a market cap
+    there and before the first report of its share count; a sector for a share or two. Dates are
+    weekdays without a few holidays, from `start` on. Raises `ValueError` for less than 1 date or 4
+    shares.
 
     >>> market = make_market(dates=300, shares=8)
     >>> market.prices.shape, list(market.sectors.columns)
@@ -70,7 +75,8 @@ def make_market(
     first_price = streams[1].lognormal(3.7, 0.7, shares)
     prices = np.maximum(np.round(first_price * np.exp(returns.cumsum(axis=0)), 2), 0.01)
     prices[~_observed(streams[3], dates, shares)] = np.nan
-    index = pd.DatetimeIndex(_business_days(start, dates), name="date").as_unit("us")
+    # By numpy, without a frequency: pandas keeps one for a market too short to have a holiday.
+    days = pd.DatetimeIndex(_business_days(start, dates).to_numpy(), name="date").as_unit("us")
     names = [
         f"{ticker.title()} {'Group' if i % 2 else 'Corp.'}" for i, ticker in enumerate(tickers)
     ]
@@ -78,8 +84,8 @@ def make_market(
     # A share or two of no sector.
     sector[streams[1].choice(shares, 1 + shares // 100, replace=False)] = len(_SECTORS)
     return Market(
-        prices=pd.DataFrame(prices, index, tickers),
-        marketcap=pd.DataFrame(prices * _share_counts(streams[4], dates, shares), index, tickers),
+        prices=pd.DataFrame(prices, days, tickers),
+        marketcap=pd.DataFrame(prices * _share_counts(streams[4], dates, shares), days, tickers),
         sectors=pd.DataFrame(
             {"name": names, "sector": labels[sector]}, pd.Index(tickers, name="symbol")
         ),
@@ -89,19 +95,11 @@ def make_market(
 def write_market(folder: str | Path, dates: int, shares: int, seed: int) -> list[Path]:
     """Write a market's three CSV files, each whole or not at all, and return their paths."""
     market = make_market(dates, shares, seed)
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = []
+    paths = [Path(folder, name) for name in MARKET_FILES]
     tables = (market.prices, market.marketcap, market.sectors)
-    for name, table in zip(MARKET_FILES, tables, strict=True):
-        path = folder / name
-        unfinished = path.with_name(f".{name}.{os.getpid()}.unfinished")
-        try:
+    for path, table in zip(paths, tables, strict=True):
+        with whole(path) as unfinished:
             table.to_csv(unfinished, date_format="%Y-%m-%d", lineterminator="\n")
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
-        paths.append(path)
     return paths
 
 
@@ -130,8 +128,8 @@ def _returns(
     by_row, by_share = rng.spawn(2)
     beta = by_share.normal(1.0, 0.3, shares)
     own_volatility = by_share.choice(_OWN_VOLATILITY, shares)
-    # All that belongs to one date is one row of the draws: two uniforms, then the shocks.
     factors = 1 + len(_SECTORS)
+    # Each stream is drawn once, row by row: more dates don't change the rows before them.
     switches, by_factor, by_own = by_row.spawn(3)
     stormy = np.zeros(dates, dtype=bool)
     state = False

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -29,16 +30,26 @@ class Result(NamedTuple):
 def write_result(path: Path, frame: pd.DataFrame, provenance: Mapping[str, Any]) -> None:
     """Write a frame so that ``pd.read_parquet(path)`` gives it back, with its provenance.
 
-    The file appears under its name when all of it is written. Raises `OutputError` when that
-    can't be done; an older file of that name is then as it was.
+    The file appears whole or not at all; raises as `whole` does.
     """
     table = pa.Table.from_pandas(frame)
     metadata = {**(table.schema.metadata or {}), _KEY: json.dumps(provenance).encode()}
+    with whole(path) as unfinished:
+        pq.write_table(table.replace_schema_metadata(metadata), unfinished)
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Give a name to write a file to, which becomes `path` when all of it is written.
+
+    Makes the folder. Raises `OutputError` when the file can't be written; what stood there before
+    is then as it was.
+    """
     # A name of its own for each writer: a job taken for dead may still be writing.
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}{_UNFINISHED}")
+    unfinished = path.with_name(f".{path.name}.{token_hex(4)}{_UNFINISHED}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(table.replace_schema_metadata(metadata), unfinished)
+        yield unfinished
         unfinished.replace(path)
     except OSError as error:
         reason = error.strerror or str(error)
@@ -46,7 +57,8 @@ def write_result(path: Path, frame: pd.DataFrame, provenance: Mapping[str, Any])
             f"{path}: can't be written: {reason}; free some space or set results_dir elsewhere"
         ) from error
     finally:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):
+            unfinished.unlink()
 
 
 def read_result(path: str | Path) -> Result:
