@@ -57,9 +57,9 @@ def make_market(
 
     Prices are in a currency, rounded to cents, market caps in the same currency. A price is missing
     before a share's listing, after its delisting, in suspensions and on single days; a market cap
-    there and before the first report of its share count; a sector for a share or two. Dates are
-    weekdays without a few holidays, from `start` on. Raises `ValueError` for less than 1 date or 4
-    shares.
+    there and before the first report of its share count; a sector for one share and one more
+    in each hundred. Dates are weekdays without a few holidays, from `start` on. Raises `ValueError`
+    for less than 1 date or 4 shares.
 
     >>> market = make_market(dates=300, shares=8)
     >>> market.prices.shape, list(market.sectors.columns)
@@ -81,7 +81,7 @@ def make_market(
         f"{ticker.title()} {'Group' if i % 2 else 'Corp.'}" for i, ticker in enumerate(tickers)
     ]
     labels = np.array([*_SECTORS, None], dtype=object)
-    # A share or two of no sector.
+    # A few shares of no sector.
     sector[streams[1].choice(shares, 1 + shares // 100, replace=False)] = len(_SECTORS)
     return Market(
         prices=pd.DataFrame(prices, days, tickers),

@@ -119,7 +119,7 @@ def test_market_caps_are_prices_times_counts_that_change_rarely(market: Market):
     assert 0 < changed.mean() < 0.01
 
 
-def test_sectors_are_of_unequal_size_and_a_share_or_two_has_none(market: Market):
+def test_sectors_are_of_unequal_size_and_a_few_shares_have_none(market: Market):
     sector = market.sectors["sector"]
     sizes = sector.value_counts()
     assert len(sizes) == 11
