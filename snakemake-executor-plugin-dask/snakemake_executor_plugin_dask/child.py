@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _io
 import atexit
 import contextlib
 import ctypes
@@ -24,6 +25,8 @@ from typing import Any, NoReturn
 
 from . import handover, ledger
 
+# What each job needs is looked up once, before the forks: a page that a fork touches is copied.
+prctl = ctypes.CDLL(None).prctl
 PR_SET_PDEATHSIG = 1
 OOM_SCORE = "800"
 THREAD_VARIABLES = (
@@ -68,7 +71,7 @@ def detach(close: Iterable[socket.socket]) -> None:
     """Leave the server behind: own session, default signals, no descriptors of the server's."""
     server = os.getppid()
     os.setsid()
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != server:
         os._exit(1)
     signal.set_wakeup_fd(-1)
@@ -143,10 +146,9 @@ def prepare_interpreter(payload: dict[str, Any]) -> None:
     sys.path[:0] = [payload["script_dir"]]
     sys.path.extend(payload["search_path"])
     sys.argv = [payload["filename"]]
-    importlib.invalidate_caches()
     # The random module reseeds itself in a fork; NumPy's global generator doesn't.
     if "numpy.random" in sys.modules:
-        sys.modules["numpy.random"].seed()
+        sys.modules["numpy.random"].seed([*os.urandom(16)])
     threads: int = max(payload["threads"], 1)
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
     # Libraries that are loaded already have read the variables; the server had them at 1.
@@ -173,6 +175,6 @@ def finish() -> None:
     gc.collect()
     # A file that was never closed is flushed by an ordinary exit.
     for thing in gc.get_objects():
-        if isinstance(thing, io.IOBase):
+        if isinstance(thing, _io._IOBase):
             with contextlib.suppress(OSError, ValueError):
                 thing.flush()

@@ -77,7 +77,8 @@ class Executor(RealExecutor):  # type: ignore[misc]
         except WorkflowError as error:
             self.report_job_error(info, msg=str(error))
             return
-        key = f"{job.name}-{job.jobid}-{job.attempt}"
+        # One prefix for all: Dask's work for each event grows with the number of prefixes.
+        key = f"job-{job.jobid}-{job.attempt}"
         if self.translator.is_warm(job):
             task = self.translator.warm_task(job, key)
         else:

@@ -7,7 +7,6 @@ compared with them when the bound on Snakemake's version is raised.
 
 from __future__ import annotations
 
-import functools
 import os
 import pickle
 import shlex
@@ -52,7 +51,7 @@ class JobTranslator:
         self.workflow = workflow
         self.ledgers = ledgers
         self.starts = starts
-        self.script = functools.lru_cache(self._script)
+        self.scripts: dict[tuple[str, str], Script] = {}
         self.shared = workflow.storage_settings.shared_fs_usage >= SHARED
         self.methods = workflow.deployment_settings.deployment_method
         self.cwd = str(Path.cwd())
@@ -72,7 +71,7 @@ class JobTranslator:
         if any(file.is_storage for file in (*job.input, *job.output, *job.log)):
             return False
         if job.is_script:
-            return self.script(*self._script_of(job)).filename.endswith(".py")
+            return self._script(job).filename.endswith(".py")
         # A command of a benchmark may use {bench_iteration}, which differs for each repeat.
         return (job.benchmark_repeats or 1) == 1 or "bench_iteration" not in job.rule.shellcmd
 
@@ -118,17 +117,20 @@ class JobTranslator:
             or (DeploymentMethod.ENV_MODULES in self.methods and rule.env_modules)
         )
 
-    @staticmethod
-    def _script_of(job: Any) -> tuple[str, Any]:
-        """Return a job's script with its wildcards and params filled in, and the rule's folder."""
+    def _script(self, job: Any) -> Script:
         path = job.rule.script
         if isinstance(path, Path):
             path = str(path)
-        if isinstance(path, str) and "{" not in path:
-            return path, job.rule.basedir
-        return job._path_to_source_file(path), None
+        basedir = job.rule.basedir
+        if not isinstance(path, str) or "{" in path:
+            path, basedir = job._path_to_source_file(path), None
+        # By their names: each rule has objects of its own, for the same script.
+        key = (str(path), str(basedir))
+        if key not in self.scripts:
+            self.scripts[key] = self._load_script(path, basedir)
+        return self.scripts[key]
 
-    def _script(self, path: Any, basedir: Any) -> Script:
+    def _load_script(self, path: Any, basedir: Any) -> Script:
         file, _, _, is_local, cache_path = get_source(path, self.workflow.sourcecache, basedir)
         folder = file.get_basedir().get_path_or_uri(secret_free=True)
         search_path = [*get_snakemake_searchpaths()]
@@ -141,7 +143,7 @@ class JobTranslator:
         return Script(cache_path, filename, tuple(search_path), folder)
 
     def _script_payload(self, job: Any) -> dict[str, Any]:
-        script = self.script(*self._script_of(job))
+        script = self._script(job)
         return {
             "source": script.source,
             "filename": script.filename,
@@ -179,12 +181,18 @@ def snakemake_object(job: Any, basedir: str) -> Snakemake:
     """Return what a script sees as `snakemake`."""
     arguments = (job.wildcards, job.threads, job.resources, job.log)
     end = (job.rule.workflow.config, job.rule.name, None, basedir)
-    params = job.params
-    if any(type(value).__module__.partition(".")[0] in FRAMEWORKS for value in params):
-        return Snakemake(job.input, job.output, params, *arguments, *end)
-    # Without frames among the params, the constructor's import of pandas can be spared.
-    snakemake = Snakemake(job.input, job.output, Params(), *arguments, *end)
-    snakemake._params_store = Params(toclone=params)
+    if any(type(value).__module__.partition(".")[0] in FRAMEWORKS for value in job.params):
+        return Snakemake(job.input, job.output, job.params, *arguments, *end)
+    # Without frames among the params the constructor can be spared, which looks for pandas and
+    # polars each time.
+    snakemake = Snakemake.__new__(Snakemake)
+    snakemake.input = job.input._plainstrings()
+    snakemake.output = job.output._plainstrings()
+    snakemake._params_store = Params(toclone=job.params)
+    snakemake._params_types = {}
+    snakemake.wildcards, snakemake.threads, snakemake.resources, log = arguments
+    snakemake.log = log._plainstrings()
+    snakemake.config, snakemake.rule, snakemake.bench_iteration, snakemake.scriptdir = end
     return snakemake
 
 

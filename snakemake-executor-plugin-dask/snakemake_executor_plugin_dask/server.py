@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import array
 import contextlib
-import ctypes
 import gc
 import importlib
 import json
@@ -205,7 +204,7 @@ def main() -> NoReturn:
     # Ctrl-C and SIGTERM are for the main process to handle, which then ends the worker.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    child.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     preload(json.loads(sys.argv[2]))
     control = socket.socket(fileno=int(sys.argv[1]))
     server = Server(control)

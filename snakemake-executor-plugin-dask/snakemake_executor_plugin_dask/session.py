@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
+import pickle
 import sys
 import threading
 import time
@@ -66,6 +67,7 @@ class Session:
         self.runner = runner
         self.on_end = on_end
         self.out: dict[str, Submission] = {}
+        self.outcomes: dict[str, Outcome] = {}
         self.changed = threading.Condition()
         self.closing = False
         self.recovering = False
@@ -82,6 +84,7 @@ class Session:
                 self.cluster.address, timeout=CONNECT_SECONDS, set_as_default=False
             )
             self.client.register_plugin(self.runner)
+            self.client.subscribe_topic(plugin_name(self.run), self._hear)
             self.machines = self.cluster.machines() or self._find_machines()
         except (OSError, TimeoutError) as error:
             self.cluster.close()
@@ -160,12 +163,18 @@ class Session:
             logger.info("%s not sent: %s", task.name, error)
             self._recover()
 
+    def _hear(self, event: tuple[float, bytes]) -> None:
+        """Keep an outcome until Dask says that its task has ended."""
+        key, outcome = pickle.loads(event[1])
+        self.outcomes[key] = outcome
+
     def _ended(self, submission: Submission, future: Any) -> None:
         """Deal with the end of a job. Called by Dask, in a thread of its own."""
         if future is not submission.future or submission.task.name not in self.out:
             return
         try:
-            outcome: Outcome = future.result()
+            # Mostly the outcome has been sent ahead, if its worker has not died just then.
+            outcome = self.outcomes.pop(future.key, None) or future.result()
         except KilledWorker:
             # Dask counts jobs that were only waiting on a worker that died; the ledger doesn't.
             self._send(submission)

@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import logging
 import os
+import pickle
 import secrets
 import shutil
 import signal
@@ -30,15 +31,23 @@ from .task import Outcome, Task
 logger = logging.getLogger(__name__)
 
 SERVER_STARTS = 3
+EVENT_BYTES = 2**15
 # What every script needs of Snakemake.
 SNAKEMAKE_MODULES = ("snakemake.iocontainers", "snakemake.logging")
 HEARTBEAT_SECONDS = ledger.LEASE_SECONDS / 6
 
 
 def run_job(run: str, task: Task) -> Outcome:
-    """Run a job on the worker this is called on. The function that Dask calls."""
-    plugin: JobRunner = get_worker().plugins[plugin_name(run)]
-    return plugin.run(task)
+    """Run a job on the worker this is called on. The function that Dask calls.
+
+    The outcome is sent ahead as an event, which spares the main process to ask for the result.
+    """
+    worker = get_worker()
+    outcome: Outcome = worker.plugins[plugin_name(run)].run(task)
+    message = pickle.dumps((task.name, outcome))
+    if len(message) < EVENT_BYTES:
+        worker.log_event(plugin_name(run), message)
+    return outcome
 
 
 def plugin_name(run: str) -> str:
