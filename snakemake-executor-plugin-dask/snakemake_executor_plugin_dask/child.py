@@ -57,6 +57,9 @@ def main(request: dict[str, Any], fds: list[int], close: Iterable[socket.socket]
         status, report = run_script(payload, request["iteration"])
         finish()
         os.pwrite(report_fd, json.dumps(report | handover.transferred()).encode(), 0)
+        if status == 0 and request["ledger"]:
+            # Also done by the server, if it lives so long.
+            ledger.record_end(request["ledger"], 0)
     except BaseException:
         # Nothing of the workflow's own comes here: the job can't be run on this worker.
         with contextlib.suppress(BaseException):

@@ -16,6 +16,7 @@ from typing import Any
 
 import dask
 from distributed import Client, KilledWorker
+from snakemake.logging import logger
 from snakemake_interface_common.exceptions import WorkflowError
 
 from . import clusters, ledger
@@ -23,7 +24,8 @@ from .ledger import LEASE_SECONDS
 from .task import Outcome, Task
 from .worker import JobRunner, plugin_name, run_job
 
-logger = logging.getLogger(__name__)
+# What isn't for the user's eyes goes to the run's log, `logger` is Snakemake's.
+quiet_logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 30.0
 WORKER_SECONDS = 120.0
@@ -138,7 +140,7 @@ class Session:
             self.client.close(timeout=5)
         except Exception as error:
             # The cluster may be gone already; there is nothing left to do about it.
-            logger.info("closing: %s", error)
+            quiet_logger.info("closing: %s", error)
         self.cluster.close()
 
     def _send(self, submission: Submission) -> None:
@@ -160,7 +162,7 @@ class Session:
             submission.future.add_done_callback(lambda future: self._ended(submission, future))
         except Exception as error:
             # The connection is lost in this moment; whoever restores it sends this job too.
-            logger.info("%s not sent: %s", task.name, error)
+            quiet_logger.info("%s not sent: %s", task.name, error)
             self._recover()
 
     def _hear(self, event: tuple[float, bytes]) -> None:
@@ -207,7 +209,7 @@ class Session:
         try:
             self.client.cancel(futures, force=True)
         except Exception as error:
-            logger.info("cancelling: %s", error)
+            quiet_logger.info("cancelling: %s", error)
         deadline = time.monotonic() + LEASE_SECONDS
         for submission in submissions:
             self._settle(submission, self._last_known(submission, deadline))
@@ -233,7 +235,7 @@ class Session:
         try:
             self.client.close(timeout=2)
         except Exception as error:
-            logger.info("closing: %s", error)
+            quiet_logger.info("closing: %s", error)
         try:
             restored = self.cluster.restart()
             if restored:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 
 TIMEOUT = 90
@@ -76,15 +78,24 @@ class Project:
         stdout, stderr = process.communicate(timeout=TIMEOUT + 10)
         return Run(process.returncode, stdout, stderr)
 
-    def signal(self, process: subprocess.Popen[str], number: int) -> None:
-        """Send a signal to everything in Snakemake's session, as a terminal does."""
-        os.killpg(process.pid, number)
+    def main(self, process: subprocess.Popen[str]) -> psutil.Process:
+        """Snakemake itself, below `timeout`."""
+        [main] = psutil.Process(process.pid).children()
+        return main
 
     def wait_for(self, condition: Callable[[], object], seconds: float = 30) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, "waited in vain"
             time.sleep(0.02)
+
+    def node(self, process: subprocess.Popen[str], role: str) -> int | None:
+        """The process of the local cluster's worker or scheduler, once it is there."""
+        for child in psutil.Process(process.pid).children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                if f"clusters.node {role}" in " ".join(child.cmdline()):
+                    return child.pid
+        return None
 
     def outputs(self) -> dict[str, bytes]:
         """All files but Snakemake's own."""

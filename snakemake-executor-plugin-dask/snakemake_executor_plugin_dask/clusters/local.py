@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import subprocess
 import sys
 import threading
 from pathlib import Path
 from typing import IO
 
+from snakemake.logging import logger
 from snakemake_interface_common.exceptions import WorkflowError
 
 from .. import machine
 from . import Cluster, Request
-
-logger = logging.getLogger(__name__)
 
 # How often a worker, or the whole cluster, is started again in a run.
 RESTARTS = 5

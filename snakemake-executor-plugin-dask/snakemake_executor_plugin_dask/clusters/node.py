@@ -9,6 +9,7 @@ The scheduler prints its address, the worker reads it. Both end when standard in
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -17,6 +18,7 @@ import dask
 from distributed import Scheduler, Worker
 
 LOOPBACK = "127.0.0.1"
+CLOSE_SECONDS = 10.0
 
 CONFIG = {
     "distributed.admin.large-graph-warning-threshold": "1GB",
@@ -27,7 +29,6 @@ CONFIG = {
     "distributed.scheduler.worker-saturation": "inf",
     "distributed.worker.memory.terminate": False,
     "distributed.worker.profile.enabled": False,
-    "distributed.logging": {"distributed": "warning"},
 }
 
 
@@ -65,6 +66,8 @@ async def end_of_input() -> None:
     reader = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     await reader.read()
+    # Whatever may still hang is not waited for long: nobody is there any more.
+    loop.call_later(CLOSE_SECONDS, os._exit, 1)
 
 
 def main() -> None:
@@ -73,6 +76,9 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     dask.config.set(CONFIG)
+    for name, logger in logging.Logger.manager.loggerDict.items():
+        if name.startswith("distributed") and isinstance(logger, logging.Logger):
+            logger.setLevel(logging.WARNING)
     match sys.argv[1:]:
         case ["scheduler"]:
             asyncio.run(serve_scheduler())
