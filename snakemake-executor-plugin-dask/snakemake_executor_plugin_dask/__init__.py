@@ -1,0 +1,78 @@
+"""Snakemake executor plugin that runs jobs on warm Dask workers."""
+
+from dataclasses import dataclass, field
+
+from snakemake_interface_executor_plugins.settings import CommonSettings, ExecutorSettingsBase
+
+from .executor import Executor
+
+__all__ = ["Executor", "ExecutorSettings", "common_settings"]
+
+# Without postponed annotations: Snakemake makes its command line from the types of the settings.
+# Every start of Snakemake imports this module, with or without the plugin in use: Dask and what
+# is larger are imported when the executor is made.
+
+common_settings = CommonSettings(
+    non_local_exec=True,
+    implies_no_shared_fs=False,
+    job_deploy_sources=False,
+    pass_envvar_declarations_to_cmd=True,
+    auto_deploy_default_storage_provider=False,
+)
+
+
+@dataclass
+class ExecutorSettings(ExecutorSettingsBase):  # type: ignore[misc]
+    """Settings of the plugin, on the command line as --dask-..."""
+
+    cluster: str = field(
+        default="local",
+        metadata={
+            "help": "Where the workers are: 'local' (started on this machine for the run), the "
+            "address of a Dask scheduler (tcp://host:port), or the path of a scheduler file.",
+            "env_var": True,
+        },
+    )
+    threads: int | None = field(
+        default=None,
+        metadata={
+            "help": "Threads of the local cluster. Default: --cores, else all CPUs this process "
+            "may use (by its affinity, control group and Slurm allocation).",
+            "env_var": True,
+            "type": int,
+        },
+    )
+    memory_mb: int | None = field(
+        default=None,
+        metadata={
+            "help": "Memory of the local cluster in MB, which the mem_mb of its jobs may add up "
+            "to. Default: 7/8 of the memory this process may use.",
+            "env_var": True,
+            "type": int,
+        },
+    )
+    preload: str = field(
+        default="numpy,pandas,pyarrow.dataset,pyarrow.parquet",
+        metadata={
+            "help": "Modules, separated by commas, that are imported once on each worker, so that "
+            "no job has to. What isn't installed is left out.",
+            "env_var": True,
+        },
+    )
+    handover_mb: int | None = field(
+        default=None,
+        metadata={
+            "help": "Memory in MB on each machine for frames that jobs hand over to the jobs that "
+            "read them next; 0 for none. Default: 1/8 of the machine's memory.",
+            "env_var": True,
+            "type": int,
+        },
+    )
+    lost_retries: int = field(
+        default=2,
+        metadata={
+            "help": "How often a job is begun again after its worker was lost while it ran.",
+            "env_var": True,
+            "type": int,
+        },
+    )

@@ -1,0 +1,60 @@
+"""Where the workers come from: one file for each kind of cluster, one table of their names.
+
+A new kind needs a class with the methods of `Cluster` and a line in `KINDS`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+
+# Names for --dask-cluster, and the module whose `connect(request)` serves them. Anything else is
+# an address or the path of a scheduler file.
+KINDS = {"local": "local"}
+EXISTING = "existing"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asks of a cluster. `threads` and `memory_mb` are of a local one."""
+
+    name: str
+    folder: Path
+    threads: int | None = None
+    memory_mb: int | None = None
+
+    @property
+    def log(self) -> Path:
+        """Where the processes of the cluster write what they have to say."""
+        return self.folder / "cluster.log"
+
+
+class Cluster(ABC):
+    """A running scheduler with workers."""
+
+    address: str
+
+    @abstractmethod
+    def describe(self) -> str:
+        """Return what was made or found, for people."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """End what this object has started."""
+
+    def machines(self) -> list[dict[str, float]]:
+        """Return what each worker will offer, if that is known before they are there."""
+        return []
+
+    def restart(self) -> bool:
+        """Start again after the scheduler was lost. False if that is not possible."""
+        return False
+
+
+def connect(request: Request) -> Cluster:
+    """Start or find the cluster."""
+    module = importlib.import_module(f"{__name__}.{KINDS.get(request.name, EXISTING)}")
+    cluster: Cluster = module.connect(request)
+    return cluster

@@ -1,0 +1,238 @@
+"""The executor: gives Snakemake's jobs to Dask, and tells Snakemake how they ended."""
+
+from __future__ import annotations
+
+import atexit
+import secrets
+import shlex
+import shutil
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from snakemake_interface_common.exceptions import WorkflowError
+from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
+from snakemake_interface_executor_plugins.executors.real import RealExecutor
+from snakemake_interface_executor_plugins.settings import ExecMode
+
+from .accounting import Account
+
+if TYPE_CHECKING:
+    from .session import Session
+    from .task import Outcome
+
+
+class Executor(RealExecutor):  # type: ignore[misc]
+    """Runs jobs on Dask workers. Dask holds the queue and says when a job has ended."""
+
+    def __post_init__(self) -> None:
+        """Start the cluster now if there is anything for it to do, else when there is."""
+        self.session: Session | None = None
+        self.account = Account()
+        # Where outputs were written, and how large they are: jobs go where their input is.
+        self.places: dict[str, tuple[str, int]] = {}
+        if any(not job.is_local for job in self.dag.needrun_jobs()):
+            self._start()
+
+    @property
+    def cores(self) -> Any:
+        """Return the cores of a child Snakemake; `get_job_args` knows better."""
+        return "all"
+
+    def get_exec_mode(self) -> ExecMode:
+        """Return that a child Snakemake runs on behalf of another."""
+        return ExecMode.REMOTE
+
+    def get_python_executable(self) -> str:
+        """Return the interpreter of a child Snakemake."""
+        return shlex.quote(sys.executable)
+
+    def get_job_exec_prefix(self, job: Any) -> str:
+        """Return what brings a child Snakemake to the folder this one was started in."""
+        return f"cd {shlex.quote(str(self.workflow.workdir_init))}"
+
+    def additional_general_args(self) -> str:
+        """Return what keeps a child Snakemake from saying what this one has said."""
+        return "--quiet all"
+
+    def get_job_args(self, job: Any, **kwargs: Any) -> str:
+        """Return the job's arguments to a child Snakemake, which gets the job's cores."""
+        return str(super().get_job_args(job, cores=max(1, job.threads), **kwargs))
+
+    def run_jobs(self, jobs: list[Any]) -> None:
+        """Give jobs to Dask."""
+        self._start()
+        self._take_over_scheduler()
+        super().run_jobs(jobs)
+
+    def run_job(self, job: Any) -> None:
+        """Give a job to Dask."""
+        assert self.session
+        info = SubmittedJobInfo(job=job)
+        try:
+            needs = self._needs(job)
+        except WorkflowError as error:
+            self.report_job_error(info, msg=str(error))
+            return
+        # One prefix for all: Dask's work for each event grows with the number of prefixes.
+        key = f"job-{job.jobid}-{job.attempt}"
+        if self.translator.is_warm(job):
+            task = self.translator.warm_task(job, key)
+        else:
+            task = self.translator.command_task(job, key, self.format_job_exec(job))
+        # Marks the output as incomplete, which has to be done before the job can begin.
+        self.report_job_submission(info)
+        self.session.submit(job, task, needs, job.priority, self._place(job))
+
+    def handle_job_error(self, job: Any) -> None:
+        """Take back what has not begun, if Snakemake is about to stop because of this failure."""
+        keep_going = self.workflow.execution_settings.keep_going
+        if self.session and not keep_going and job.restart_times <= job.attempt - 1:
+            self._in_background(self.session.withdraw_queued)
+
+    def shutdown(self) -> None:
+        """End the run."""
+        if not (session := self.session):
+            return
+        self.session = None
+        atexit.unregister(self.shutdown)
+        if self.sigterm is not None:
+            signal.signal(signal.SIGTERM, self.sigterm)
+        self.logger.info(self.account.summary(session.threads))
+        session.close()
+        log = session.log
+        if self.account.failed and log.exists() and log.stat().st_size:
+            self.logger.info(f"Dask's log: {log}")
+        else:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def cancel(self) -> None:
+        """End the run early. What has not begun is withdrawn; what runs may finish."""
+        if not (session := self.session):
+            return
+        try:
+            queued = session.withdraw_queued()
+            self.logger.info(
+                f"Withdrew {queued} jobs that had not begun. {len(session.out)} jobs are running "
+                "and may finish; interrupt again to end them now."
+            )
+            session.wait()
+        except KeyboardInterrupt:
+            self.logger.info("Ending the running jobs.")
+            session.withdraw_all()
+        self.internals.settle(self.workflow.scheduler)
+        self.shutdown()
+
+    def _start(self) -> None:
+        """Make the cluster and all that belongs to a run."""
+        if self.session:
+            return
+        # These import Dask and parts of Snakemake that only a run needs.
+        from . import clusters, jobs
+        from .session import Session
+        from .worker import JobRunner
+
+        self.internals = jobs
+        self.sigterm: Any = None
+        self.stopping = False
+        settings = self.executor_settings
+        run = secrets.token_hex(4)
+        runs = Path(".snakemake/dask").absolute()
+        if self.workflow.execution_settings.lock:
+            # Nobody else works in this folder, so what is there is of runs that were killed.
+            shutil.rmtree(runs, ignore_errors=True)
+        self.folder = runs / run
+        self.folder.mkdir(parents=True, mode=0o700)
+        request = clusters.Request(
+            name=settings.cluster,
+            folder=self.folder,
+            threads=settings.threads or self.workflow.resource_settings.cores,
+            memory_mb=settings.memory_mb,
+        )
+        preload = [name.strip() for name in settings.preload.split(",") if name.strip()]
+        limit = None if settings.handover_mb is None else settings.handover_mb * 2**20
+        runner = JobRunner(run, preload, limit)
+        self.session = Session(request, run, runner, self._ended)
+        atexit.register(self.shutdown)
+        self.translator = jobs.JobTranslator(self.workflow, self.folder, settings.lost_retries + 1)
+        self.logger.info(f"Dask: {self.session.cluster.describe()}")
+        jobs.limit_threads(self.workflow, self.session.machines)
+
+    def _take_over_scheduler(self) -> None:
+        """Adapt Snakemake's scheduler, which is complete only after the executor."""
+        if self.sigterm is not None:
+            return
+        self.internals.lift_rate_limit(self.workflow.scheduler)
+        self.sigterm = signal.getsignal(signal.SIGTERM)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self._on_sigterm)
+
+    def _on_sigterm(self, *_: Any) -> None:
+        """Let what runs finish; at the second signal, end it.
+
+        Snakemake itself would wait for all that it has submitted.
+        """
+        assert self.session
+        session, former = self.session, self.sigterm
+        if self.stopping:
+            self._in_background(session.withdraw_all)
+            return
+        self.stopping = True
+
+        def stop() -> None:
+            former(signal.SIGTERM, None)
+            queued = session.withdraw_queued()
+            self.logger.info(f"Withdrew {queued} jobs that had not begun.")
+
+        self._in_background(stop)
+
+    def _needs(self, job: Any) -> dict[str, float]:
+        """Return the resources a job needs. Raises WorkflowError if no worker has them."""
+        assert self.session
+        try:
+            return self.internals.resources(job, self.session.machines)
+        except WorkflowError:
+            self.session.refresh_machines()  # perhaps a larger one has joined
+            return self.internals.resources(job, self.session.machines)
+
+    def _place(self, job: Any) -> str | None:
+        """Return the worker that has written a job's largest input, if there is a choice."""
+        assert self.session
+        if len(self.session.machines) == 1:
+            return None
+        known = [self.places[file] for file in job.input if file in self.places]
+        return max(known, key=lambda place: place[1])[0] if known else None
+
+    def _ended(self, job: Any, outcome: Outcome) -> None:
+        """Tell Snakemake how a job has ended. Called in a thread of Dask's."""
+        info = SubmittedJobInfo(job=job)
+        if outcome.lost:
+            self.internals.withdraw(self.workflow, job, begun=outcome.begun)
+            return
+        self.account.add(outcome, job.threads)
+        for stream, text in ((sys.stdout, outcome.stdout), (sys.stderr, outcome.stderr)):
+            if text:
+                stream.write(text.decode(errors="replace"))
+                stream.flush()
+        if outcome.ok and outcome.benchmark:
+            try:
+                self.internals.write_benchmark(self.workflow, job, outcome)
+            except Exception as error:
+                outcome.ok, outcome.error = False, f"The benchmark can't be written: {error}"
+        if outcome.ok:
+            if len(self.session.machines if self.session else ()) > 1:
+                for file in job.output:
+                    self.places[file] = (outcome.worker, outcome.written)
+            self.report_job_success(info)
+            return
+        if outcome.error.strip() not in outcome.stderr.decode(errors="replace"):
+            self.logger.error(f"{job.name}, jobid {job.jobid}: {outcome.error}")
+        self.report_job_error(info)
+
+    @staticmethod
+    def _in_background(function: Callable[[], Any]) -> None:
+        """Call from a thread, where locks that the main thread holds can be waited for."""
+        threading.Thread(target=function, daemon=True).start()

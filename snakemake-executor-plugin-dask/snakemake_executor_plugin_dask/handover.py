@@ -1,0 +1,157 @@
+"""Hand frames from one job to the next on the same machine, without reading them again.
+
+    from snakemake_executor_plugin_dask import handover
+
+    frame = handover.get(path)            # the frame, or None
+    if frame is None:
+        frame = pandas.read_parquet(path)
+    ...
+    result.to_parquet(output)
+    handover.put(output, result)          # after the file is complete
+
+The file remains the truth. What is handed over is kept in memory beside it and belongs to exactly
+the file that was there at the time: if the path, inode, size or time of modification differ,
+``get`` returns None. Outside of a run of the Dask executor both functions do nothing.
+
+Any object that pickles is welcome; NumPy arrays and what is made of them (frames, Arrow tables)
+are mapped into the reader's memory and not copied. The reader may change what it gets: the
+changes are its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import mmap
+import os
+import pickle
+import secrets
+import struct
+from pathlib import Path
+from typing import Any
+
+VARIABLE = "SNAKEMAKE_DASK_HANDOVER"
+ALIGNMENT = 64
+_transferred = {"put": 0, "got": 0}
+
+
+def put(path: str | os.PathLike[str], value: Any) -> bool:
+    """Keep a value for the jobs that will read this file. Call it when the file is complete.
+
+    Returns whether it was kept: not outside of a run of the Dask executor, when the value is
+    larger than the space for all, or when memory or disk is full.
+    """
+    if not (place := _place()):
+        return False
+    directory, limit = place
+    buffers: list[pickle.PickleBuffer] = []
+    head = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
+    views = [buffer.raw() for buffer in buffers]
+    offset = _aligned(struct.calcsize(f"<{2 + len(views)}Q") + len(head))
+    size = offset + sum(_aligned(view.nbytes) for view in views)
+    if size > limit or not _stamp(path) or not (key := _key(path)):
+        return False
+    _evict(directory, limit - size)
+    temporary = directory / f".{os.getpid()}.{key}"
+    try:
+        with temporary.open("wb") as file:
+            sizes = [len(head), len(views), *(view.nbytes for view in views)]
+            file.write(struct.pack(f"<{len(sizes)}Q", *sizes))
+            file.write(head)
+            for view in views:
+                file.seek(_aligned(file.tell()))
+                file.write(view)
+            file.truncate(size)
+        temporary.rename(directory / key)
+    except OSError:
+        return False
+    finally:
+        temporary.unlink(missing_ok=True)
+    _transferred["put"] += size
+    return True
+
+
+def get(path: str | os.PathLike[str]) -> Any | None:
+    """Return the value that was put for this file as it is now, or None."""
+    if not (place := _place()) or not (key := _key(path)):
+        return None
+    try:
+        with (place[0] / key).open("rb") as file:
+            # Copy on write: the reader may change its pages, nobody else sees it.
+            memory = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
+            os.utime(file.fileno())
+    except OSError:
+        return None
+    head_size, count = struct.unpack_from("<2Q", memory)
+    sizes = struct.unpack_from(f"<{count}Q", memory, 16)
+    offset = 16 + 8 * count
+    head = memory[offset : offset + head_size]
+    offset = _aligned(offset + head_size)
+    views = []
+    for size in sizes:
+        views.append(memory[offset : offset + size])
+        offset += _aligned(size)
+    _transferred["got"] += memory.nbytes
+    return pickle.loads(head, buffers=views)
+
+
+def transferred() -> dict[str, int]:
+    """Return how many bytes this process has put and got."""
+    return dict(_transferred)
+
+
+def _place() -> tuple[Path, int] | None:
+    directory, _, limit = os.environ.get(VARIABLE, "").rpartition(":")
+    return (Path(directory), int(limit)) if directory else None
+
+
+def _stamp(path: str | os.PathLike[str]) -> bool:
+    """Give a file a time of modification that no other write will give it.
+
+    Kernels keep this time in ticks of some milliseconds, so that two writes within a tick can't be
+    told apart. A random part of a millisecond on top can.
+    """
+    try:
+        stat = Path(path).stat()
+        modified = stat.st_mtime_ns + 1 + secrets.randbelow(999_999)
+        os.utime(path, ns=(stat.st_atime_ns, modified))
+        return Path(path).stat().st_mtime_ns == modified  # not if the file system keeps less
+    except OSError:
+        return False
+
+
+def _key(path: str | os.PathLike[str]) -> str | None:
+    """Return the name of what belongs to a file as it is now; None if there is no file."""
+    path = os.path.realpath(path)
+    try:
+        # Opened, because a network file system checks for changes only then.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        return None
+    try:
+        stat = os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
+    identity = (path, stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)
+    return hashlib.blake2b(repr(identity).encode(), digest_size=20).hexdigest()
+
+
+def _evict(directory: Path, room: int) -> None:
+    """Drop what was used least recently until what is left fits."""
+    entries = []
+    with os.scandir(directory) as scan:
+        for entry in scan:
+            with contextlib.suppress(FileNotFoundError):
+                stat = entry.stat()
+                entries.append((stat.st_mtime_ns, stat.st_size, entry.path))
+    total = sum(size for _, size, _ in entries)
+    for _, size, name in sorted(entries):
+        if total <= room:
+            break
+        with contextlib.suppress(FileNotFoundError):
+            Path(name).unlink()
+        total -= size
+
+
+def _aligned(size: int) -> int:
+    return -(-size // ALIGNMENT) * ALIGNMENT

@@ -1,0 +1,303 @@
+"""From a Snakemake job to a task for a worker. All use of Snakemake's internals is here.
+
+Snakemake has no interface for running a job other than calling itself again. What this module
+does in its place follows `snakemake.executors.local` and `snakemake.script`, and has to be
+compared with them when the bound on Snakemake's version is raised.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import shlex
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from snakemake.benchmark import write_benchmark_records
+from snakemake.common import get_snakemake_searchpaths
+from snakemake.common.tbdstring import TBDString
+from snakemake.exceptions import WorkflowError
+from snakemake.iocontainers import Params, Snakemake
+from snakemake.resources import Resources
+from snakemake.script import get_source
+from snakemake.settings.types import DeploymentMethod, SharedFSUsage
+from snakemake.shell import MAX_ARG_LEN, shell
+
+from .child import THREAD_VARIABLES
+from .task import Outcome, Task
+
+# Everything a job on another machine needs to be where the main process sees it.
+SHARED = {SharedFSUsage.INPUT_OUTPUT, SharedFSUsage.SOURCES, SharedFSUsage.SOURCE_CACHE}
+FRAMEWORKS = ("numpy", "pandas", "polars")
+
+
+@dataclass(frozen=True)
+class Script:
+    """A Python script of a rule, in the run's cache of sources."""
+
+    source: str
+    filename: str
+    search_path: tuple[str, ...]
+    basedir: str
+
+
+class JobTranslator:
+    """Makes tasks of jobs."""
+
+    def __init__(self, workflow: Any, ledgers: Path, starts: int) -> None:
+        self.workflow = workflow
+        self.ledgers = ledgers
+        self.starts = starts
+        self.scripts: dict[tuple[str, str], Script] = {}
+        self.shared = workflow.storage_settings.shared_fs_usage >= SHARED
+        self.methods = workflow.deployment_settings.deployment_method
+        self.cwd = str(Path.cwd())
+        self.script_dir = os.path.abspath(".snakemake/scripts")  # noqa: PTH100
+
+    def is_warm(self, job: Any) -> bool:
+        """Whether a job needs no Snakemake of its own: a Python script or a shell command."""
+        if job.is_group() or not self.shared or job.is_shadow or job.is_template_engine:
+            return False
+        if not (job.is_shell or job.is_script):
+            return False
+        # A pipe or service is in a group, but its consumer may not be.
+        if job.is_pipe or job.is_service or self._in_environment(job):
+            return False
+        if self.workflow.workflow_settings.cache is not None and job.rule.cache:
+            return False
+        if any(file.is_storage for file in (*job.input, *job.output, *job.log)):
+            return False
+        if job.is_script:
+            return self._script(job).filename.endswith(".py")
+        # A command of a benchmark may use {bench_iteration}, which differs for each repeat.
+        return (job.benchmark_repeats or 1) == 1 or "bench_iteration" not in job.rule.shellcmd
+
+    def warm_task(self, job: Any, key: str) -> Task:
+        """Return the task of a job that runs in a fork."""
+        evaluate_tmpdir(job)
+        self.workflow.async_run(job.prepare())
+        payload = self._script_payload(job) if job.is_script else self._shell_payload(job)
+        payload |= {"cwd": self.cwd}
+        updates = any("update" in file.flags for file in job.output)
+        return Task(
+            name=key,
+            payload=pickle.dumps(payload),
+            ledger=self._ledger(key),
+            outputs=tuple(os.path.abspath(file) for file in job.output),  # noqa: PTH100
+            # What a shell command prints is for the console unless it says otherwise itself.
+            log=os.path.abspath(job.log[0]) if job.is_script and job.log else None,  # noqa: PTH100
+            time_limit=time_limit(job),
+            # An output that is changed in place can't be begun again.
+            starts=1 if updates else self.starts,
+            benchmark_repeats=(job.benchmark_repeats or 1) if job.benchmark else 0,
+        )
+
+    def command_task(self, job: Any, key: str, command: str) -> Task:
+        """Return the task of a job that has to call Snakemake again."""
+        payload = {"argv": ["/bin/sh", "-c", command], "env": {}, "cwd": self.cwd}
+        return Task(
+            name=key,
+            payload=pickle.dumps(payload),
+            ledger=self._ledger(key),
+            time_limit=time_limit(job),
+            starts=self.starts,
+        )
+
+    def _ledger(self, key: str) -> str:
+        return str(self.ledgers / key)
+
+    def _in_environment(self, job: Any) -> bool:
+        rule = job.rule
+        return bool(
+            (DeploymentMethod.CONDA in self.methods and rule.conda_env)
+            or (DeploymentMethod.APPTAINER in self.methods and rule.container_img)
+            or (DeploymentMethod.ENV_MODULES in self.methods and rule.env_modules)
+        )
+
+    def _script(self, job: Any) -> Script:
+        path = job.rule.script
+        if isinstance(path, Path):
+            path = str(path)
+        basedir = job.rule.basedir
+        if not isinstance(path, str) or "{" in path:
+            path, basedir = job._path_to_source_file(path), None
+        # By their names: each rule has objects of its own, for the same script.
+        key = (str(path), str(basedir))
+        if key not in self.scripts:
+            self.scripts[key] = self._load_script(path, basedir)
+        return self.scripts[key]
+
+    def _load_script(self, path: Any, basedir: Any) -> Script:
+        file, _, _, is_local, cache_path = get_source(path, self.workflow.sourcecache, basedir)
+        folder = file.get_basedir().get_path_or_uri(secret_free=True)
+        search_path = [*get_snakemake_searchpaths()]
+        if cache_path:
+            search_path.append(str(Path(cache_path).parent))
+        filename = file.get_path_or_uri(secret_free=True)
+        if is_local:
+            search_path.append(folder)
+            filename = os.path.realpath(filename)
+        return Script(cache_path, filename, tuple(search_path), folder)
+
+    def _script_payload(self, job: Any) -> dict[str, Any]:
+        script = self._script(job)
+        return {
+            "source": script.source,
+            "filename": script.filename,
+            "search_path": script.search_path,
+            "script_dir": self.script_dir,
+            "snakemake": pickle.dumps(snakemake_object(job, script.basedir)),
+            "shell_exec": job.resources.get("shell_exec"),
+            "threads": job.threads,
+            "env": self._environment(job),
+        }
+
+    def _shell_payload(self, job: Any) -> dict[str, Any]:
+        executable = job.resources.get("shell_exec") or shell.get_executable() or "/bin/sh"
+        prefix = shell._get_process_prefix(executable)
+        command = " ".join((prefix, job.shellcmd, shell._process_suffix)).strip()
+        if len(command) > MAX_ARG_LEN:
+            # Longer than the system allows for an argument: by way of a file.
+            command = f". {shlex.quote(self._command_file(job, command))}"
+        threads = dict.fromkeys(THREAD_VARIABLES, str(job.threads))
+        return {"argv": [executable, "-c", command], "env": self._environment(job) | threads}
+
+    def _command_file(self, job: Any, command: str) -> str:
+        path = self.ledgers / f"{job.jobid}-{job.attempt}.sh"
+        path.write_text(command + "\n")
+        return str(path)
+
+    def _environment(self, job: Any) -> dict[str, str]:
+        environment = dict(self.workflow.spawned_job_args_factory.envvars())
+        if folder := job.resources.get("tmpdir"):
+            environment |= dict.fromkeys(("TMPDIR", "TMP", "TEMPDIR", "TEMP"), folder)
+        return environment
+
+
+def snakemake_object(job: Any, basedir: str) -> Snakemake:
+    """Return what a script sees as `snakemake`."""
+    arguments = (job.wildcards, job.threads, job.resources, job.log)
+    end = (job.rule.workflow.config, job.rule.name, None, basedir)
+    if any(type(value).__module__.partition(".")[0] in FRAMEWORKS for value in job.params):
+        return Snakemake(job.input, job.output, job.params, *arguments, *end)
+    # Without frames among the params the constructor can be spared, which looks for pandas and
+    # polars each time.
+    snakemake = Snakemake.__new__(Snakemake)
+    snakemake.input = job.input._plainstrings()
+    snakemake.output = job.output._plainstrings()
+    snakemake._params_store = Params(toclone=job.params)
+    snakemake._params_types = {}
+    snakemake.wildcards, snakemake.threads, snakemake.resources, log = arguments
+    snakemake.log = log._plainstrings()
+    snakemake.config, snakemake.rule, snakemake.bench_iteration, snakemake.scriptdir = end
+    return snakemake
+
+
+def evaluate_tmpdir(job: Any) -> None:
+    """Give a job its tmpdir, which Snakemake leaves to be evaluated where the job runs."""
+    resources = job.resources
+    if not isinstance(resources.get("tmpdir"), TBDString):
+        return
+    value: Any = tempfile.gettempdir()
+    default = Resources.DEFAULTS["full"]["tmpdir"]
+    if "tmpdir" in job.rule.resources and job.rule.resources["tmpdir"].raw != default:
+        value = job.rule.expand_resources(job.wildcards_dict, job.input, job.attempt).tmpdir
+    index, _ = resources._names["tmpdir"]
+    resources[index] = value
+    resources._set_name("tmpdir", index)
+
+
+def time_limit(job: Any) -> float | None:
+    """Return a job's `runtime` in seconds; it is given in minutes."""
+    runtime = job.resources.get("runtime")
+    return runtime * 60 if isinstance(runtime, int | float) and runtime > 0 else None
+
+
+def resources(job: Any, machines: list[dict[str, float]]) -> dict[str, float]:
+    """Return what a job needs of its worker.
+
+    Of a rule's resources those count that a worker offers; of others Snakemake keeps account.
+    Threads are scaled down to the largest worker, as Snakemake does on one machine, and so is its
+    own guess at the memory. Raises WorkflowError if no worker will do.
+    """
+    largest = {
+        name: max(machine.get(name, 0) for machine in machines)
+        for name in {name for machine in machines for name in machine}
+    }
+    needs = {
+        name: value
+        for name, value in job.resources.items()
+        if name in largest and isinstance(value, int | float)
+    }
+    needs["threads"] = min(job.threads, largest["threads"])
+    if "mem_mb" in needs and memory_is_guess(job):
+        needs["mem_mb"] = min(needs["mem_mb"], largest["mem_mb"])
+    if not any(all(machine.get(n, 0) >= v for n, v in needs.items()) for machine in machines):
+        asked = ", ".join(f"{name}={value:g}" for name, value in needs.items())
+        have = "; ".join(
+            sorted({", ".join(f"{n}={v:g}" for n, v in machine.items()) for machine in machines})
+        )
+        raise WorkflowError(f"No worker can run this job. It needs {asked}; workers have {have}.")
+    return needs
+
+
+def memory_is_guess(job: Any) -> bool:
+    """Whether nobody has said what memory a job needs, so that it has Snakemake's default."""
+    if job.is_group():
+        return False
+    memory = job.rule.resources.get("mem")
+    return memory is not None and memory.raw == Resources.DEFAULTS["full"]["mem"]
+
+
+def write_benchmark(workflow: Any, job: Any, outcome: Outcome) -> None:
+    """Write the benchmark file of a job, as Snakemake does after running it."""
+    for record in outcome.benchmark:
+        record.jobid = job.jobid  # type: ignore[attr-defined]
+        record.rule_name = job.rule.name  # type: ignore[attr-defined]
+        for name in ("wildcards", "params", "resources", "input", "threads"):
+            setattr(record, name, getattr(job, name))
+    extended = workflow.output_settings.benchmark_extended
+    write_benchmark_records(outcome.benchmark, str(job.benchmark), extended)
+
+
+def limit_threads(workflow: Any, machines: list[dict[str, float]]) -> None:
+    """Scale down rules that claim more threads than a worker has, as Snakemake does locally."""
+    if workflow.resource_settings.max_threads is None:
+        largest = max(machine["threads"] for machine in machines)
+        workflow.resource_settings.max_threads = int(largest)
+
+
+def lift_rate_limit(scheduler: Any) -> None:
+    """Submit without a limit on the rate, which is for batch systems.
+
+    For each round of scheduling, the limit would start a thread that starts another round.
+    """
+    scheduler.job_rate_limiter = None
+    scheduler.resources["_job_count"] = sys.maxsize
+
+
+def withdraw(workflow: Any, job: Any, begun: bool) -> None:
+    """Tell Snakemake that a job is no longer out, without calling it a failure.
+
+    A job that had begun has its output removed; one that had not has none.
+    """
+    scheduler = workflow.scheduler
+    if begun:
+        scheduler.error_callback(job)
+        return
+    for single in job.jobs if job.is_group() else [job]:
+        workflow.persistence.cleanup(single)
+    with scheduler._lock:
+        scheduler.running.discard(job)
+        scheduler._free_resources(job)
+    scheduler._open_jobs.release()
+
+
+def settle(scheduler: Any) -> None:
+    """Have Snakemake process the jobs that ended after its scheduler had stopped."""
+    with scheduler._lock:
+        scheduler._finish_jobs()
+        scheduler._error_jobs()

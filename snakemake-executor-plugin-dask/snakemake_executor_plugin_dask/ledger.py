@@ -1,0 +1,112 @@
+"""One small file for each unfinished job, which tells every attempt to run it of the others.
+
+Dask runs a task again when its worker is lost, even if the task had ended and only its result was
+lost with the worker. The ledger makes that safe: a job that has ended well isn't run again, and
+two attempts never write the same output at once. A file has a line for each start and each end:
+
+    start <host> <pid> <start time of the process> <time>
+    end <exit code>
+
+It is kept on the file system that all workers share, and only appended to.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+# A worker that can't reach the scheduler for this long has killed its jobs (see worker.py), so an
+# attempt elsewhere that has waited so long is alone.
+LEASE_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Start:
+    """A start that has no end: of a job that was lost, or is running still."""
+
+    host: str
+    pid: int
+    start_time: int
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a ledger file says."""
+
+    starts: int = 0
+    codes: tuple[int, ...] = ()
+    open: Start | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether the job has ended well."""
+        return 0 in self.codes
+
+
+def read(path: str) -> Record:
+    """Return what is known of a job; of one that was never started, an empty record."""
+    try:
+        lines = Path(path).read_text().splitlines()
+    except FileNotFoundError:
+        return Record()
+    starts = 0
+    codes = []
+    unended = None
+    for line in lines:
+        match line.split():
+            case ["start", host, pid, start, _]:
+                starts += 1
+                unended = Start(host, int(pid), int(start))
+            case ["end", code]:
+                codes.append(int(code))
+                unended = None
+    return Record(starts, tuple(codes), unended)
+
+
+def record_start(path: str) -> None:
+    """Note that this process begins the job. Called in the job's own process."""
+    pid = os.getpid()
+    _append(path, f"start {socket.gethostname()} {pid} {start_time(pid)} {time.time():.3f}\n")
+
+
+def record_end(path: str, code: int) -> None:
+    """Note that the job's process has ended."""
+    _append(path, f"end {code}\n")
+
+
+def wait_until_alone(path: str) -> Record:
+    """Wait until no earlier attempt can still be writing, and return what is known then."""
+    deadline = time.monotonic() + LEASE_SECONDS
+    while (attempt := (record := read(path)).open) and time.monotonic() < deadline:
+        if attempt.host == socket.gethostname():
+            if start_time(attempt.pid) != attempt.start_time:
+                # Its fork server notes the end just after the process is gone.
+                time.sleep(0.2)
+                return read(path)
+            with contextlib.suppress(OSError):
+                os.killpg(attempt.pid, signal.SIGKILL)
+        time.sleep(0.05)
+    return record
+
+
+def start_time(pid: int) -> int:
+    """Return when a process started, in clock ticks since boot; 0 if it is gone or a zombie."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return 0
+    fields = stat.rpartition(")")[2].split()
+    return 0 if fields[0] in "ZX" else int(fields[19])
+
+
+def _append(path: str, line: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(descriptor, line.encode())
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,217 @@
+"""The fork server: a warm, single-threaded interpreter that forks once for each job.
+
+    python -m snakemake_executor_plugin_dask.server FD '["numpy", "pandas"]'
+
+The Dask worker starts one, tells it over a socket which jobs to run, and is told how each ended.
+The server itself never runs code of the workflow, so a fork of it is a fresh process in all
+respects but one: the preloaded modules are there already.
+
+A job's processes end with the job. They share a session, which is killed when the job's first
+process is gone (after a short grace, so that a trailing ``tee`` can finish its log), when the job
+is cancelled, and when the other end of the socket closes because the Dask worker has died.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any, NoReturn
+
+from . import child, ledger
+
+GRACE_SECONDS = 1.0
+PR_SET_CHILD_SUBREAPER = 36
+
+
+class Server:
+    """Forks jobs, reaps them, reports to the worker."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self.control = control
+        self.jobs: dict[int, dict[str, Any]] = {}
+        self.lingering: dict[int, float] = {}
+        self.wakeup, wakeup_end = socket.socketpair()
+        for end in (self.wakeup, wakeup_end):
+            end.setblocking(False)
+        self.wakeup_end = wakeup_end
+        signal.set_wakeup_fd(wakeup_end.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+
+    def serve(self) -> None:
+        """Answer requests until the worker is gone; then end every job that still runs."""
+        while True:
+            timeout = 0.02 if self.lingering else None
+            ready, _, _ = select.select([self.control, self.wakeup], [], [], timeout)
+            if self.wakeup in ready:
+                with contextlib.suppress(BlockingIOError):
+                    self.wakeup.recv(4096)
+            self.reap()
+            if self.control in ready and not self.answer():
+                break
+        for pid in list(self.jobs):
+            kill_session(pid)
+        deadline = time.monotonic() + 5
+        while self.jobs and time.monotonic() < deadline:
+            self.reap(grace=0)
+            time.sleep(0.01)
+        for pid in children():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def answer(self) -> bool:
+        """Take one request. False when the worker has closed its end."""
+        try:
+            message, ancillary, _, _ = self.control.recvmsg(65536, socket.CMSG_LEN(4 * 4))
+        except ConnectionError:
+            return False
+        if not message:
+            return False
+        fds = array.array("i")
+        for _, _, data in ancillary:
+            fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
+        request = json.loads(message)
+        if "kill" in request:
+            for pid, job in self.jobs.items():
+                if job["id"] == request["kill"]:
+                    kill_session(pid)
+        else:
+            self.fork(request, list(fds))
+        return True
+
+    def fork(self, request: dict[str, Any], fds: list[int]) -> None:
+        """Start a job in a fork of this process."""
+        try:
+            pid = os.fork()
+        except OSError as error:
+            self.report({"id": request["id"], "error": f"could not fork: {error}"})
+        else:
+            if pid == 0:
+                child.main(request, fds, close=[self.control, self.wakeup, self.wakeup_end])
+            self.jobs[pid] = request
+            self.report({"id": request["id"], "pid": pid})
+        finally:
+            for fd in fds:
+                os.close(fd)
+
+    def reap(self, grace: float = GRACE_SECONDS) -> None:
+        """Report the jobs that have ended."""
+        now = time.monotonic()
+        for pid in ended_children():
+            if pid not in self.jobs:
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(pid, os.WNOHANG)  # left behind by a job, and ours by adoption
+                continue
+            deadline = self.lingering.setdefault(pid, now + grace)
+            if survivors(pid):
+                if now < deadline:
+                    continue
+                kill_session(pid)
+            self.lingering.pop(pid)
+            request = self.jobs.pop(pid)
+            io = bytes_read_and_written(pid)
+            _, status, usage = os.wait4(pid, 0)
+            code = os.waitstatus_to_exitcode(status)
+            if request["ledger"]:
+                with contextlib.suppress(OSError):
+                    ledger.record_end(request["ledger"], code)
+            self.report(
+                {
+                    "id": request["id"],
+                    "status": code,
+                    "cpu": usage.ru_utime + usage.ru_stime,
+                    "max_rss": usage.ru_maxrss * 1024,
+                    "io": io,
+                }
+            )
+
+    def report(self, message: dict[str, Any]) -> None:
+        """Tell the worker. That it has died is noticed when reading."""
+        with contextlib.suppress(ConnectionError):
+            self.control.send(json.dumps(message).encode())
+
+
+def ended_children() -> list[int]:
+    """Return the children that have ended and still wait to be reaped."""
+    ended = []
+    for pid in children():
+        with contextlib.suppress(ChildProcessError):
+            if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG):
+                ended.append(pid)
+    return ended
+
+
+def children() -> list[int]:
+    """Return the direct children, those adopted from dead jobs included."""
+    me = os.getpid()
+    return [int(pid) for pid in Path(f"/proc/self/task/{me}/children").read_text().split()]
+
+
+def survivors(leader: int) -> list[int]:
+    """Return the living processes of a job whose first process has ended."""
+    alive = []
+    for pid in children():
+        if pid != leader:
+            with contextlib.suppress(OSError):
+                if os.getsid(pid) == leader and ledger.start_time(pid):
+                    alive.append(pid)
+    return alive
+
+
+def kill_session(leader: int) -> None:
+    """Kill a job's process group, and what left the group but not the session."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, signal.SIGKILL)
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                if os.getsid(int(entry.name)) == leader:
+                    os.kill(int(entry.name), signal.SIGKILL)
+
+
+def bytes_read_and_written(pid: int) -> tuple[int, int]:
+    """Return what a process that isn't reaped yet has read and written, its children included."""
+    try:
+        lines = Path(f"/proc/{pid}/io").read_text().splitlines()
+    except OSError:
+        return 0, 0
+    counts = dict(line.split(": ") for line in lines)
+    return int(counts["rchar"]), int(counts["wchar"])
+
+
+def preload(modules: list[str]) -> None:
+    """Import what jobs are likely to need. What isn't installed is left out."""
+    for name in modules:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    # The children's garbage collector shall not write into the pages they share with the server.
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+
+
+def main() -> NoReturn:
+    """Serve until the worker is gone."""
+    # Ctrl-C and SIGTERM are for the main process to handle, which then ends the worker.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    child.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    preload(json.loads(sys.argv[2]))
+    control = socket.socket(fileno=int(sys.argv[1]))
+    server = Server(control)
+    server.report({"ready": os.getpid(), "threads": len(list(Path("/proc/self/task").iterdir()))})
+    server.serve()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

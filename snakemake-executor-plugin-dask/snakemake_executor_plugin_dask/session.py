@@ -1,0 +1,276 @@
+"""The main process's side of Dask: a cluster, a client, and the jobs that are out."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+import pickle
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dask
+from distributed import Client, KilledWorker
+from snakemake.logging import logger
+from snakemake_interface_common.exceptions import WorkflowError
+
+from . import clusters, ledger
+from .ledger import LEASE_SECONDS
+from .task import Outcome, Task
+from .worker import JobRunner, plugin_name, run_job
+
+# What isn't for the user's eyes goes to the run's log, `logger` is Snakemake's.
+quiet_logger = logging.getLogger(__name__)
+
+CONNECT_SECONDS = 30.0
+WORKER_SECONDS = 120.0
+
+# A script's own use of Dask is no business of the client's, and vice versa.
+CONFIG = {
+    "distributed.comm.timeouts.connect": f"{CONNECT_SECONDS}s",
+    "distributed.admin.large-graph-warning-threshold": "1GB",
+    "distributed.client.heartbeat": "10s",
+}
+
+
+@dataclass
+class Submission:
+    """A job that is out, and how it was sent."""
+
+    job: Any
+    task: Task
+    resources: dict[str, float]
+    priority: int
+    place: str | None
+    future: Any = None
+    sent: int = 0
+
+
+class Session:
+    """Keeps jobs on a cluster until they end, whatever becomes of workers and scheduler.
+
+    `on_end(job, outcome)` is called once for each submitted job, from one thread. An outcome that
+    is `lost` is of a job that was withdrawn.
+    """
+
+    def __init__(
+        self,
+        request: clusters.Request,
+        run: str,
+        runner: JobRunner,
+        on_end: Callable[[Any, Outcome], None],
+    ) -> None:
+        self.run = run
+        self.runner = runner
+        self.on_end = on_end
+        self.out: dict[str, Submission] = {}
+        self.outcomes: dict[str, Outcome] = {}
+        self.changed = threading.Condition()
+        self.closing = False
+        self.recovering = False
+        self.log = request.log
+        self.quiet(request.log)
+        dask.config.set(CONFIG)
+        self.cluster = clusters.connect(request)
+        self.connect()
+
+    def connect(self) -> None:
+        """Connect to the cluster and tell its workers, present and future, how to run jobs."""
+        try:
+            self.client = Client(
+                self.cluster.address, timeout=CONNECT_SECONDS, set_as_default=False
+            )
+            self.client.register_plugin(self.runner)
+            self.client.subscribe_topic(plugin_name(self.run), self._hear)
+            self.machines = self.cluster.machines() or self._find_machines()
+        except (OSError, TimeoutError) as error:
+            self.cluster.close()
+            raise WorkflowError(f"Dask, {self.cluster.describe()}: {error}") from error
+
+    @property
+    def threads(self) -> float:
+        """Return how many threads the workers have together."""
+        return sum(machine.get("threads", 0) for machine in self.machines)
+
+    def submit(
+        self,
+        job: Any,
+        task: Task,
+        resources: dict[str, float],
+        priority: int = 0,
+        place: str | None = None,
+    ) -> None:
+        """Give a job to the cluster."""
+        submission = Submission(job, task, resources, priority, place)
+        with self.changed:
+            self.out[task.name] = submission
+        self._send(submission)
+
+    def withdraw_queued(self) -> int:
+        """Take back the jobs that haven't begun. Returns how many."""
+        with self.changed:
+            queued = [s for s in self.out.values() if not Path(s.task.ledger).exists()]
+        self._cancel(queued)
+        return len(queued)
+
+    def withdraw_all(self) -> None:
+        """Take back all jobs, and end those that run."""
+        with self.changed:
+            submissions = list(self.out.values())
+        self._cancel(submissions)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until no job is out. Whether that is so."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        with self.changed:
+            while self.out and (deadline is None or time.monotonic() < deadline):
+                self.changed.wait(0.5)  # in short steps, so that Ctrl-C is heard
+            return not self.out
+
+    def close(self) -> None:
+        """Let go of the cluster."""
+        self.closing = True
+        try:
+            self.client.unregister_worker_plugin(plugin_name(self.run))
+            self.client.close(timeout=5)
+        except Exception as error:
+            # The cluster may be gone already; there is nothing left to do about it.
+            quiet_logger.info("closing: %s", error)
+        self.cluster.close()
+
+    def _send(self, submission: Submission) -> None:
+        key = f"{submission.task.name}-{submission.sent}" if submission.sent else None
+        task = dataclasses.replace(submission.task, name=key or submission.task.name)
+        submission.sent += 1
+        try:
+            submission.future = self.client.submit(
+                run_job,
+                self.run,
+                task,
+                key=task.name,
+                resources=submission.resources,
+                priority=submission.priority,
+                workers=[submission.place] if submission.place else None,
+                allow_other_workers=bool(submission.place),
+                pure=False,
+            )
+            submission.future.add_done_callback(lambda future: self._ended(submission, future))
+        except Exception as error:
+            # The connection is lost in this moment; whoever restores it sends this job too.
+            quiet_logger.info("%s not sent: %s", task.name, error)
+            self._recover()
+
+    def _hear(self, event: tuple[float, bytes]) -> None:
+        """Keep an outcome until Dask says that its task has ended."""
+        key, outcome = pickle.loads(event[1])
+        self.outcomes[key] = outcome
+
+    def _ended(self, submission: Submission, future: Any) -> None:
+        """Deal with the end of a job. Called by Dask, in a thread of its own."""
+        if future is not submission.future or submission.task.name not in self.out:
+            return
+        try:
+            # Mostly the outcome has been sent ahead, if its worker has not died just then.
+            outcome = self.outcomes.pop(future.key, None) or future.result()
+        except KilledWorker:
+            # Dask counts jobs that were only waiting on a worker that died; the ledger doesn't.
+            self._send(submission)
+            return
+        except (Exception, asyncio.CancelledError) as error:
+            if future.status == "cancelled":
+                if not self.closing:
+                    self._recover()
+                return
+            outcome = Outcome(ok=False, error=f"{type(error).__name__}: {error}")
+        if outcome.lost:
+            self._send(submission)  # its worker was closed in good order
+        else:
+            self._settle(submission, outcome)
+
+    def _settle(self, submission: Submission, outcome: Outcome) -> None:
+        try:
+            self.on_end(submission.job, outcome)
+        finally:
+            submission.future = None
+            Path(submission.task.ledger).unlink(missing_ok=True)
+            with self.changed:
+                self.out.pop(submission.task.name, None)
+                self.changed.notify_all()
+
+    def _cancel(self, submissions: list[Submission]) -> None:
+        futures = [s.future for s in submissions if s.future]
+        for submission in submissions:
+            submission.future = None  # its end is no longer waited for
+        try:
+            self.client.cancel(futures, force=True)
+        except Exception as error:
+            quiet_logger.info("cancelling: %s", error)
+        deadline = time.monotonic() + LEASE_SECONDS
+        for submission in submissions:
+            self._settle(submission, self._last_known(submission, deadline))
+
+    @staticmethod
+    def _last_known(submission: Submission, deadline: float) -> Outcome:
+        """Return the end of a job that was withdrawn, once it writes no more."""
+        while (record := ledger.read(submission.task.ledger)).open and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return Outcome(ok=record.done, lost=not record.done, begun=record.starts > 0)
+
+    def _recover(self) -> None:
+        """Have all that is out run on a new cluster, or give it up."""
+        with self.changed:
+            if self.recovering or self.closing:
+                return
+            self.recovering = True
+        threading.Thread(target=self._restore, name="dask-recovery", daemon=True).start()
+
+    def _restore(self) -> None:
+        logger.error("The Dask scheduler was lost.")
+        reason = "the Dask scheduler was lost"
+        try:
+            self.client.close(timeout=2)
+        except Exception as error:
+            quiet_logger.info("closing: %s", error)
+        try:
+            restored = self.cluster.restart()
+            if restored:
+                self.connect()
+        except WorkflowError as error:
+            restored, reason = False, str(error)
+        with self.changed:
+            submissions = list(self.out.values())
+            self.recovering = False
+        deadline = time.monotonic() + LEASE_SECONDS
+        for submission in submissions:
+            if restored:
+                self._send(submission)
+            else:
+                outcome = self._last_known(submission, deadline)
+                outcome.lost, outcome.error = False, reason
+                self._settle(submission, outcome)
+
+    def _find_machines(self) -> list[dict[str, float]]:
+        self.client.wait_for_workers(1, timeout=WORKER_SECONDS)
+        workers = self.client.scheduler_info(n_workers=-1)["workers"]
+        return [worker["resources"] for worker in workers.values()]
+
+    def refresh_machines(self) -> None:
+        """Look again at what the workers offer."""
+        self.machines = self._find_machines()
+
+    @staticmethod
+    def quiet(log: Path) -> None:
+        """Send what Dask has to say to the run's log."""
+        handler = logging.FileHandler(log, delay=True)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
+        for name in ("distributed", "tornado", "asyncio", __package__ or ""):
+            target = logging.getLogger(name)
+            target.handlers = [handler]
+            target.propagate = False
+        if not sys.warnoptions:
+            logging.captureWarnings(False)

@@ -1,0 +1,46 @@
+"""What the main process sends to a worker, and what comes back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Task:
+    """A job as the worker sees it. Everything about Snakemake is in `payload`, for the child.
+
+    Times are in seconds. `starts` bounds how often the job may begin when workers are lost.
+    """
+
+    name: str
+    payload: bytes
+    ledger: str
+    outputs: tuple[str, ...] = ()
+    log: str | None = None
+    time_limit: float | None = None
+    starts: int = 3
+    benchmark_repeats: int = 0
+
+
+@dataclass
+class Outcome:
+    """How a job ended. Sizes are in bytes, times in seconds, over all repeats of a benchmark.
+
+    A job is `lost` when it was ended before its time, on request or with its worker.
+    """
+
+    ok: bool
+    error: str = ""
+    stdout: bytes = b""
+    stderr: bytes = b""
+    host: str = ""
+    worker: str = ""
+    wall: float = 0.0
+    cpu: float = 0.0
+    max_rss: int = 0
+    read: int = 0
+    written: int = 0
+    handed_over: int = 0
+    benchmark: list[object] = field(default_factory=list)
+    lost: bool = False
+    begun: bool = True

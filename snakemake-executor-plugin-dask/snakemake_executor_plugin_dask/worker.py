@@ -1,0 +1,251 @@
+"""What runs on a Dask worker: it takes tasks and has the fork server run them.
+
+The worker never runs code of a workflow itself. A job can crash, hang or eat all memory, and only
+the job is lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import pickle
+import secrets
+import shutil
+import signal
+import socket
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from distributed import Status, Worker, WorkerPlugin, get_worker
+
+from . import handover, ledger, machine
+from .forkserver import Exit, ForkServer, ServerLostError
+from .task import Outcome, Task
+
+logger = logging.getLogger(__name__)
+
+SERVER_STARTS = 3
+EVENT_BYTES = 2**15
+# What every script needs of Snakemake.
+SNAKEMAKE_MODULES = ("snakemake.iocontainers", "snakemake.logging")
+HEARTBEAT_SECONDS = ledger.LEASE_SECONDS / 6
+
+
+def run_job(run: str, task: Task) -> Outcome:
+    """Run a job on the worker this is called on. The function that Dask calls.
+
+    The outcome is sent ahead as an event, which spares the main process to ask for the result.
+    """
+    worker = get_worker()
+    outcome: Outcome = worker.plugins[plugin_name(run)].run(task)
+    message = pickle.dumps((task.name, outcome))
+    if len(message) < EVENT_BYTES:
+        worker.log_event(plugin_name(run), message)
+    return outcome
+
+
+def plugin_name(run: str) -> str:
+    """Return the name under which a run's plugin is found on a worker."""
+    return f"snakemake-{run}"
+
+
+class JobRunner(WorkerPlugin):  # type: ignore[misc]
+    """Keeps a fork server and a place for what is handed over, and runs jobs."""
+
+    def __init__(self, run: str, preload: list[str], handover_bytes: int | None) -> None:
+        self.name = plugin_name(run)
+        self.run_id = run
+        self.preload = [*SNAKEMAKE_MODULES, *preload]
+        self.handover_bytes = handover_bytes
+
+    async def setup(self, worker: Worker) -> None:
+        """Start the fork server; tell the scheduler what this machine has."""
+        self.worker = worker
+        self.lock = threading.Lock()
+        memory = worker.memory_manager.memory_limit or machine.memory_bytes()
+        self.space = HandoverSpace(self.run_id, self.handover_bytes, memory)
+        self.server = self._new_server()
+        self.watch = asyncio.create_task(self._watch())
+        offered = worker.state.total_resources
+        missing = {"threads": worker.state.nthreads, "mem_mb": memory // 2**20}
+        missing = {name: value for name, value in missing.items() if name not in offered}
+        if missing:
+            await worker.set_resources(**missing)
+            # The scheduler looks at jobs that found no worker when one changes its state.
+            worker.status = Status.paused
+            worker.status = Status.running
+
+    async def teardown(self, worker: Worker) -> None:
+        """End all jobs, and forget what was handed over."""
+        self.watch.cancel()
+        self.server.kill_all()
+        await asyncio.to_thread(self.server.close)
+        self.space.remove()
+
+    def transition(self, key: str, start: str, finish: str, **_: Any) -> None:
+        """Kill a job that the scheduler has withdrawn."""
+        if start in ("executing", "long-running") and finish == "released":
+            self.server.kill(key)
+
+    def run(self, task: Task) -> Outcome:
+        """Run a job, unless an earlier attempt has ended well."""
+        began = time.monotonic()
+        for _ in range(SERVER_STARTS):
+            record = ledger.wait_until_alone(task.ledger)
+            if record.done:
+                return self._signed(Outcome(ok=True), began)
+            if record.starts >= task.starts:
+                error = f"lost with its worker or killed {record.starts} times, not tried again"
+                return self._signed(Outcome(ok=False, error=error), began)
+            if record.starts:
+                for output in task.outputs:
+                    _remove(Path(output))
+            server = self._living_server()
+            try:
+                return self._signed(self._run_once(server, task), began)
+            except ServerLostError as error:
+                logger.warning("%s: %s", task.name, error)
+        return self._signed(Outcome(ok=False, error="the fork server does not stay up"), began)
+
+    def _run_once(self, server: ForkServer, task: Task) -> Outcome:
+        outcome = Outcome(ok=True)
+        repeats = task.benchmark_repeats
+        for iteration in range(repeats or 1):
+            final = iteration == (repeats or 1) - 1
+            exit_ = server.run(
+                task.name,
+                task.payload,
+                ledger=task.ledger if final else None,
+                log=Path(task.log) if task.log else None,
+                time_limit=task.time_limit,
+                iteration=iteration if repeats else None,
+                on_start=_benchmark(outcome) if repeats else contextlib.nullcontext,
+            )
+            outcome.stdout += exit_.stdout
+            outcome.stderr += exit_.stderr
+            outcome.cpu += exit_.cpu
+            outcome.max_rss = max(outcome.max_rss, exit_.max_rss)
+            outcome.read += exit_.read
+            outcome.written += exit_.written
+            outcome.handed_over += exit_.report.get("got", 0)
+            if exit_.status != 0:
+                outcome.ok = False
+                outcome.error = _reason(exit_, task)
+                outcome.lost = exit_.cancelled
+                break
+        return outcome
+
+    def _signed(self, outcome: Outcome, began: float) -> Outcome:
+        outcome.host = socket.gethostname()
+        outcome.worker = self.worker.address
+        outcome.wall = time.monotonic() - began
+        return outcome
+
+    def _new_server(self) -> ForkServer:
+        return ForkServer(self.preload, self.space.environment)
+
+    def _living_server(self) -> ForkServer:
+        with self.lock:
+            if self.server.process.poll() is not None:
+                self.server = self._new_server()
+            return self.server
+
+    async def _watch(self) -> None:
+        """Kill all jobs when the scheduler can't be reached: it will give them to others."""
+        heard = time.monotonic()
+        while time.monotonic() - heard < ledger.LEASE_SECONDS / 2:
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+            with contextlib.suppress(OSError, asyncio.TimeoutError):
+                await asyncio.wait_for(
+                    self.worker.scheduler.identity(n_workers=0), HEARTBEAT_SECONDS
+                )
+                heard = time.monotonic()
+        logger.warning("The scheduler can't be reached; ending all jobs.")
+        self.server.kill_all()
+        await self.worker.close()
+
+
+class HandoverSpace:
+    """A private folder in memory for one run on one machine, gone with the worker that made it."""
+
+    def __init__(self, run: str, limit: int | None, memory: int) -> None:
+        shared_memory = Path("/dev/shm")
+        base = shared_memory if os.access(shared_memory, os.W_OK) else Path(tempfile.gettempdir())
+        prefix = f"snakemake-dask-{os.getuid()}-"
+        self.sweep(base, prefix)
+        free = shutil.disk_usage(base).free
+        self.limit = min(limit if limit is not None else memory // 8, free // 2)
+        self.path = base / f"{prefix}{run}-{secrets.token_hex(4)}"
+        self.path.mkdir(mode=0o700)
+        # Held for the life of this process, and let go of by the system however it ends.
+        self.owner = os.open(self._lock(self.path), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self.owner, fcntl.LOCK_EX)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What tells a job where to put and get."""
+        return {handover.VARIABLE: f"{self.path}:{self.limit}" if self.limit else ""}
+
+    def remove(self) -> None:
+        """Give the memory back."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        self._lock(self.path).unlink(missing_ok=True)
+        os.close(self.owner)
+
+    @classmethod
+    def sweep(cls, base: Path, prefix: str) -> None:
+        """Remove what this user's dead runs have left."""
+        for path in base.glob(f"{prefix}*"):
+            if not path.is_dir() or path.stat().st_uid != os.getuid():
+                continue
+            with contextlib.suppress(OSError):
+                descriptor = os.open(cls._lock(path), os.O_RDWR)
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(path, ignore_errors=True)
+                    cls._lock(path).unlink(missing_ok=True)
+                finally:
+                    os.close(descriptor)
+
+    @staticmethod
+    def _lock(path: Path) -> Path:
+        return path.with_suffix(".lock")
+
+
+def _benchmark(outcome: Outcome) -> Any:
+    """Return a context that measures a process as Snakemake measures its own."""
+    from snakemake.benchmark import benchmarked
+
+    @contextlib.contextmanager
+    def measure(pid: int) -> Any:
+        with benchmarked(pid) as record:
+            yield
+        outcome.benchmark.append(record)
+
+    return measure
+
+
+def _reason(exit_: Exit, task: Task) -> str:
+    if exit_.timed_out:
+        limit = task.time_limit or 0
+        return f"killed after its runtime of {limit / 60:g} min"
+    if exit_.cancelled:
+        return "withdrawn"
+    if exit_.status < 0:
+        name = signal.Signals(-exit_.status).name
+        hint = ", perhaps because memory ran out" if name == "SIGKILL" else ""
+        return f"killed by {name}{hint}"
+    return str(exit_.report.get("error") or f"exit code {exit_.status}")
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

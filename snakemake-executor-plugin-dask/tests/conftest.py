@@ -1,0 +1,119 @@
+"""Snakemake on the command line, in folders of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+TIMEOUT = 90
+
+
+@dataclass
+class Run:
+    """A finished run of Snakemake."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def text(self) -> str:
+        return self.stdout + self.stderr
+
+
+class Project:
+    """A folder with a workflow."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.processes: list[subprocess.Popen[str]] = []
+
+    def write(self, name: str, text: str) -> Path:
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text))
+        return path
+
+    def read(self, name: str) -> str:
+        return (self.path / name).read_text()
+
+    def exists(self, name: str) -> bool:
+        return (self.path / name).exists()
+
+    def start(self, *arguments: str, executor: str = "dask", **env: str) -> subprocess.Popen[str]:
+        """Start Snakemake, in a session of its own as a terminal would."""
+        jobs = ["-j", "1000"] if executor == "dask" else ["--cores", "2"]
+        if executor == "dask" and not any(a.startswith("--dask-cluster") for a in arguments):
+            jobs += ["--dask-threads", "2"]
+        command = ["timeout", "-k", "5", str(TIMEOUT), sys.executable, "-m", "snakemake"]
+        command += ["--executor", executor, *jobs, "--scheduler", "greedy", "--nocolor"]
+        process = subprocess.Popen(
+            [*command, *arguments],
+            cwd=self.path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | env,
+            start_new_session=True,
+        )
+        self.processes.append(process)
+        return process
+
+    def run(self, *arguments: str, executor: str = "dask", **env: str) -> Run:
+        return self.finish(self.start(*arguments, executor=executor, **env))
+
+    def finish(self, process: subprocess.Popen[str]) -> Run:
+        stdout, stderr = process.communicate(timeout=TIMEOUT + 10)
+        return Run(process.returncode, stdout, stderr)
+
+    def main(self, process: subprocess.Popen[str]) -> psutil.Process:
+        """Snakemake itself, below `timeout`."""
+        [main] = psutil.Process(process.pid).children()
+        return main
+
+    def wait_for(self, condition: Callable[[], object], seconds: float = 30) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, "waited in vain"
+            time.sleep(0.02)
+
+    def node(self, process: subprocess.Popen[str], role: str) -> int | None:
+        """The process of the local cluster's worker or scheduler, once it is there."""
+        for child in psutil.Process(process.pid).children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                if f"clusters.node {role}" in " ".join(child.cmdline()):
+                    return child.pid
+        return None
+
+    def outputs(self) -> dict[str, bytes]:
+        """All files but Snakemake's own."""
+        return {
+            str(path.relative_to(self.path)): path.read_bytes()
+            for path in self.path.rglob("*")
+            if path.is_file() and ".snakemake" not in path.parts
+        }
+
+    def close(self) -> None:
+        for process in self.processes:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    project = Project(tmp_path / "project")
+    yield project
+    project.close()
