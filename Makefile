@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+PLUGIN := snakemake-executor-plugin-dask
 PROFILES := $(filter-out default,$(patsubst profiles/%/config.yaml,%,$(wildcard profiles/*/config.yaml)))
 
 .PHONY: demo test check setup lock $(PROFILES)
@@ -14,23 +15,25 @@ demo: setup
 
 test: setup
 	$(BIN)/pytest
+	$(BIN)/pytest --rootdir $(PLUGIN) --config-file $(PLUGIN)/pyproject.toml $(PLUGIN)/tests
 
 check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/mypy
+	cd $(PLUGIN) && ../$(BIN)/mypy
 
 setup: .venv/ready $(PROFILES)
 
-.venv/ready: requirements-dev.lock pyproject.toml
+.venv/ready: requirements-dev.lock pyproject.toml $(PLUGIN)/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	    { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 ..."; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 	    { echo "Python has no venv here; on Debian: apt install python3-venv"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --requirement requirements-dev.lock
-	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable . --editable $(PLUGIN)
 	@touch $@
 
 # Snakemake looks for `--profile NAME` in the current folder first, and never in profiles/. A link
@@ -40,7 +43,8 @@ $(PROFILES):
 
 # The pins of what pyproject.toml allows: what runs need, and with it what development needs.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
-    --no-annotate --no-header --no-emit-index-url --no-emit-find-links pyproject.toml
+    --no-annotate --no-header --no-emit-index-url --no-emit-find-links \
+    pyproject.toml $(PLUGIN)/pyproject.toml
 lock: setup
 	$(BIN)/pip install --quiet uv
 	$(COMPILE) --output-file requirements.lock
