@@ -13,6 +13,8 @@ from deriv_ops import load_catalog
 from deriv_ops.digests import code_digest
 
 HELPERS = """
+    import functools
+
     FACTOR = 2.0
     OTHER = 5
 
@@ -25,6 +27,32 @@ HELPERS = """
     class Scale:
         '''A scale.'''
         factor = 3
+
+    def twice(function):
+        @functools.wraps(function)
+        def run(*arguments):
+            return function(*arguments) * 2
+        return run
+
+    def power(n):
+        def powered(x):
+            return x ** n
+        return powered
+
+    square, cube = power(2), power(3)
+    half = functools.partial(scaled, 0.5)
+
+    class Weights:
+        def __init__(self, w):
+            self.w = w
+
+        def apply(self, x):
+            return x * self.w
+
+    weights = Weights(7)
+
+    def lazily(x):
+        return x - 1
 
     MODES = {"up": lambda x: x.abs(), "down": unused}
     WORDS = {"b", "a"}
@@ -42,6 +70,13 @@ OPERATORS = """
         return helpers.scaled(x).shift(rows)
 
     @operator()
+    @helpers.twice
+    def mixed(x: Frame, /, size=helpers.OTHER) -> Frame:
+        from helpers import lazily
+        powers = helpers.square(x) + helpers.cube(x)
+        return powers + helpers.half(x) + helpers.weights.apply(lazily(x))
+
+    @operator()
     def stretched(x: Frame, /) -> Frame:
         return np.sqrt(MODES["up"](x)) * Scale.factor * len(helpers.WORDS)
 """
@@ -49,10 +84,10 @@ OPERATORS = """
 
 @pytest.fixture
 def digests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Write the two modules with a change in one of them; return the digests of both operators."""
+    """Write the two modules with a change in one of them; return the digests of its operators."""
     monkeypatch.syspath_prepend(tmp_path)
 
-    def of(old: str = "", new: str = "") -> tuple[str, str]:
+    def of(old: str = "", new: str = "") -> tuple[str, ...]:
         sources = {"helpers": HELPERS, "operations": OPERATORS}
         assert not old or sum(old in source for source in sources.values()) == 1
         for name, source in sources.items():
@@ -60,7 +95,7 @@ def digests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
             sys.modules.pop(name, None)
         importlib.invalidate_caches()
         module = importlib.import_module("operations")
-        return code_digest(module.lagged), code_digest(module.stretched)
+        return tuple(map(code_digest, (module.lagged, module.stretched, module.mixed)))
 
     return of
 
@@ -72,7 +107,6 @@ def digests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         ("'''Lag.'''", "'''Lag by rows.'''"),
         ("'''A scale.'''", "'''A scale, three.'''"),
         ("helpers.scaled(x).shift(rows)", "helpers.scaled( x ).shift( rows )"),
-        ("OTHER = 5", "OTHER = 6"),
         ('aliases={"n": "rows"}', 'aliases={"n": "rows", "lag": "rows"}'),
     ],
 )
@@ -83,15 +117,23 @@ def test_what_doesn_t_compute_doesn_t_count(digests, old, new):
 @pytest.mark.parametrize(
     "old, new, changed",
     [
-        ("shift(rows)", "shift(rows + 1)", (True, False)),
-        ("rows: int = 1", "rows: int = 2", (True, False)),
-        ("x * FACTOR", "x / FACTOR", (True, False)),
-        ("FACTOR = 2.0", "FACTOR = 2.5", (True, False)),
-        ("np.sqrt", "np.log", (False, True)),
-        ("factor = 3", "factor = 4", (False, True)),
-        ("x.abs()", "x", (False, True)),
-        ("return x\n", "return x + 1\n", (False, True)),
-        ('{"b", "a"}', '{"b", "c"}', (False, True)),
+        ("shift(rows)", "shift(rows + 1)", (True, False, False)),
+        ("rows: int = 1", "rows: int = 2", (True, False, False)),
+        ("x * FACTOR", "x / FACTOR", (True, False, True)),
+        ("FACTOR = 2.0", "FACTOR = 2.5", (True, False, True)),
+        ("OTHER = 5", "OTHER = 6", (False, False, True)),
+        ("* 2\n", "* 3\n", (False, False, True)),
+        ("x ** n", "x ** -n", (False, False, True)),
+        ("power(3)", "power(4)", (False, False, True)),
+        ("(scaled, 0.5)", "(scaled, 0.6)", (False, False, True)),
+        ("Weights(7)", "Weights(8)", (False, False, True)),
+        ("x * self.w", "x / self.w", (False, False, True)),
+        ("x - 1", "x - 2", (False, False, True)),
+        ("np.sqrt", "np.log", (False, True, False)),
+        ("factor = 3", "factor = 4", (False, True, False)),
+        ("x.abs()", "x", (False, True, False)),
+        ("return x\n", "return x + 1\n", (False, True, False)),
+        ('{"b", "a"}', '{"b", "c"}', (False, True, False)),
     ],
 )
 def test_what_computes_counts_for_the_operator_that_uses_it(digests, old, new, changed):
