@@ -168,7 +168,9 @@ def format_error(error: BaseException, filename: str) -> str:
     trace = error.__traceback__
     while trace and trace.tb_frame.f_code.co_filename != filename:
         trace = trace.tb_next
-    return "".join(traceback.format_exception(error.with_traceback(trace or error.__traceback__)))
+    if trace or isinstance(error, SyntaxError):
+        error = error.with_traceback(trace)
+    return "".join(traceback.format_exception(error))
 
 
 def finish() -> None:

@@ -192,6 +192,15 @@ def test_exception(project: Project) -> None:
     assert "child.py" not in run.text
 
 
+def test_syntax_error(project: Project) -> None:
+    project.write("Snakefile", "rule one:\n    output: 'one.txt'\n    script: 'one.py'\n")
+    project.write("one.py", "x = = 1\n")
+    run = project.run()
+    assert run.code == 1
+    assert 'one.py", line 1' in run.text and "SyntaxError" in run.text
+    assert "child.py" not in run.text
+
+
 def test_benchmark(project: Project) -> None:
     project.write(
         "Snakefile",

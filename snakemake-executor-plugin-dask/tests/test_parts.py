@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import pickle
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 from conftest import Project
 
-from snakemake_executor_plugin_dask import ledger, machine
+from snakemake_executor_plugin_dask import Executor, ledger, machine
+from snakemake_executor_plugin_dask.forkserver import ForkServer
 
 
 def test_import_is_light() -> None:
@@ -185,6 +188,53 @@ def test_existing_cluster(project: Project, by_file: bool) -> None:
         for process_ in processes:
             process_.kill()
             process_.wait()
+
+
+def test_job_withdrawn_before_it_begins(tmp_path: Path) -> None:
+    server = ForkServer([], {})
+    try:
+        touch = {"argv": ["touch", str(tmp_path / "touched")], "env": {}, "cwd": str(tmp_path)}
+        server.kill("first")
+        assert server.run("first", pickle.dumps(touch), None).cancelled
+        assert not (tmp_path / "touched").exists()
+        assert server.run("second", pickle.dumps(touch), None).status == 0
+        assert (tmp_path / "touched").exists()
+    finally:
+        server.close()
+
+
+def test_time_limit_ends_all_of_a_job(tmp_path: Path) -> None:
+    server = ForkServer([], {})
+    try:
+        script = "setsid sleep 1000 & echo $!; sleep 1000 & echo $!; wait"
+        job = {"argv": ["sh", "-c", script], "env": {}, "cwd": str(tmp_path)}
+        exit_ = server.run("job", pickle.dumps(job), None, time_limit=0.5)
+        assert exit_.timed_out and exit_.status == -9
+        escaped, sleeper = map(int, exit_.stdout.split())
+        assert not psutil.pid_exists(sleeper)
+    finally:
+        server.close()
+    # What has left the job's session goes with the server.
+    assert not psutil.pid_exists(escaped)
+
+
+def test_fork_server_has_one_thread() -> None:
+    server = ForkServer(["numpy", "pandas", "pyarrow.dataset", "pyarrow.parquet"], {})
+    try:
+        assert server.ready.result(60) == 1
+    finally:
+        server.close()
+
+
+def test_jobs_go_where_their_largest_input_is() -> None:
+    executor = Executor.__new__(Executor)
+    executor.places = {"small": ("tcp://a", 10), "large": ("tcp://b", 1000)}
+    job = SimpleNamespace(input=["small", "large", "unknown"])
+    executor.session = SimpleNamespace(machines=[{}, {}])
+    assert executor._place(job) == "tcp://b"
+    assert executor._place(SimpleNamespace(input=["unknown"])) is None
+    executor.session.machines.pop()
+    assert executor._place(job) is None
 
 
 def test_local_cluster_listens_on_loopback_only(project: Project) -> None:
