@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import Project
+from conftest import Project, abandoned_spaces
 
 from snakemake_executor_plugin_dask import handover
 from snakemake_executor_plugin_dask.worker import HandoverSpace
@@ -157,4 +157,4 @@ def test_in_a_run(project: Project, megabytes: str) -> None:
         assert pd.read_parquet(project.path / f"second/{i}.parquet").to_numpy().sum() == 400_000
     # Three frames of 1.6 MB.
     assert ("4.8" in run.text) == (megabytes == "100")
-    assert not list(Path("/dev/shm").glob("snakemake-dask-*"))
+    assert abandoned_spaces() == []

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
-from conftest import Project
+from conftest import Project, gone
 
 from snakemake_executor_plugin_dask import Executor, ledger, machine
 from snakemake_executor_plugin_dask.forkserver import ForkServer
@@ -211,11 +211,11 @@ def test_time_limit_ends_all_of_a_job(tmp_path: Path) -> None:
         exit_ = server.run("job", pickle.dumps(job), None, time_limit=0.5)
         assert exit_.timed_out and exit_.status == -9
         escaped, sleeper = map(int, exit_.stdout.split())
-        assert not psutil.pid_exists(sleeper)
+        assert gone([sleeper])
     finally:
         server.close()
     # What has left the job's session goes with the server.
-    assert not psutil.pid_exists(escaped)
+    assert gone([escaped])
 
 
 def test_fork_server_has_one_thread() -> None:
