@@ -54,9 +54,10 @@ def main(request: dict[str, Any], fds: list[int], close: Iterable[socket.socket]
         os.environ.update(payload["env"])
         if "argv" in payload:
             os.execvp(payload["argv"][0], payload["argv"])
+        handover.expect(payload["handover"])
         status, report = run_script(payload, request["iteration"])
         finish()
-        os.pwrite(report_fd, json.dumps(report | handover.transferred()).encode(), 0)
+        os.pwrite(report_fd, json.dumps(report | handover.report()).encode(), 0)
         if status == 0 and request["ledger"]:
             # Also done by the server, if it lives so long.
             ledger.record_end(request["ledger"], 0)
@@ -167,7 +168,9 @@ def format_error(error: BaseException, filename: str) -> str:
     trace = error.__traceback__
     while trace and trace.tb_frame.f_code.co_filename != filename:
         trace = trace.tb_next
-    return "".join(traceback.format_exception(error.with_traceback(trace or error.__traceback__)))
+    if trace or isinstance(error, SyntaxError):
+        error = error.with_traceback(trace)
+    return "".join(traceback.format_exception(error))
 
 
 def finish() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import secrets
 import shlex
 import shutil
@@ -18,9 +19,11 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.real import RealExecutor
 from snakemake_interface_executor_plugins.settings import ExecMode
 
+from . import handover
 from .accounting import Account
 
 if TYPE_CHECKING:
+    from .handover import Identity
     from .session import Session
     from .task import Outcome
 
@@ -34,6 +37,8 @@ class Executor(RealExecutor):  # type: ignore[misc]
         self.account = Account()
         # Where outputs were written, and how large they are: jobs go where their input is.
         self.places: dict[str, tuple[str, int]] = {}
+        # What was handed over for which file, and what the file was then, is now.
+        self.handed: dict[str, tuple[str, Identity]] = {}
         if any(not job.is_local for job in self.dag.needrun_jobs()):
             self._start()
 
@@ -80,12 +85,23 @@ class Executor(RealExecutor):  # type: ignore[misc]
         # One prefix for all: Dask's work for each event grows with the number of prefixes.
         key = f"job-{job.jobid}-{job.attempt}"
         if self.translator.is_warm(job):
-            task = self.translator.warm_task(job, key)
+            task = self.translator.warm_task(job, key, self._handed_to(job))
         else:
             task = self.translator.command_task(job, key, self.format_job_exec(job))
         # Marks the output as incomplete, which has to be done before the job can begin.
         self.report_job_submission(info)
         self.session.submit(job, task, needs, job.priority, self._place(job))
+
+    def handle_job_success(self, job: Any) -> None:
+        """Learn the times that Snakemake has given to files for which a frame is kept."""
+        for file in job.output if self.handed else ():
+            path = os.path.realpath(file)
+            if known := self.handed.pop(path, None):
+                entry, before = known
+                # A time that no other write can give it, and that nothing else has changed.
+                now = handover.identify(path) if handover.stamp(path) else None
+                if now and now[:2] == before[:2]:
+                    self.handed[path] = (entry, now)
 
     def handle_job_error(self, job: Any) -> None:
         """Take back what has not begun, if Snakemake is about to stop because of this failure."""
@@ -206,6 +222,11 @@ class Executor(RealExecutor):  # type: ignore[misc]
         known = [self.places[file] for file in job.input if file in self.places]
         return max(known, key=lambda place: place[1])[0] if known else None
 
+    def _handed_to(self, job: Any) -> dict[str, tuple[str, Identity]]:
+        """Return what is kept of a job's inputs."""
+        paths = [os.path.realpath(file) for file in job.input] if self.handed else []
+        return {path: self.handed[path] for path in paths if path in self.handed}
+
     def _ended(self, job: Any, outcome: Outcome) -> None:
         """Tell Snakemake how a job has ended. Called in a thread of Dask's."""
         info = SubmittedJobInfo(job=job)
@@ -223,6 +244,9 @@ class Executor(RealExecutor):  # type: ignore[misc]
             except Exception as error:
                 outcome.ok, outcome.error = False, f"The benchmark can't be written: {error}"
         if outcome.ok:
+            for path, (entry, identity) in outcome.entries.items():
+                if handover.identify(path) == identity:
+                    self.handed[path] = (entry, identity)
             if len(self.session.machines if self.session else ()) > 1:
                 for file in job.output:
                     self.places[file] = (outcome.worker, outcome.written)

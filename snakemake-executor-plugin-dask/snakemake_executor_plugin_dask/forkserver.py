@@ -68,6 +68,7 @@ class ForkServer:
 
     def __init__(self, preload: Sequence[str], environment: dict[str, str]) -> None:
         self.running: dict[str, Running] = {}
+        self.withdrawn: set[str] = set()
         self.lock = threading.Lock()
         self.control, remote = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         command = [sys.executable, "-P", "-m", f"{__package__}.server"]
@@ -109,6 +110,8 @@ class ForkServer:
             files = (payload_file, stdout, stderr, report)
             request = {"id": name, "ledger": ledger, "iteration": iteration}
             with self.lock:
+                if name in self.withdrawn:
+                    return Exit(-signal.SIGKILL, {}, cancelled=True)
                 if self.process.poll() is not None:
                     raise ServerLostError("the fork server is gone")
                 self.running[name] = job
@@ -147,8 +150,10 @@ class ForkServer:
             return exit_
 
     def kill(self, name: str, cancel: bool = True) -> None:
-        """End a job with all its processes, if it still runs."""
+        """End a job with all its processes, if it still runs, or before it begins."""
         with self.lock:
+            if cancel:
+                self.withdrawn.add(name)
             if job := self.running.get(name):
                 job.cancelled = cancel
                 with contextlib.suppress(OSError):

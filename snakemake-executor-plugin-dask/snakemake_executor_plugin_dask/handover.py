@@ -13,6 +13,10 @@ The file remains the truth. What is handed over is kept in memory beside it and 
 the file that was there at the time: if the path, inode, size or time of modification differ,
 ``get`` returns None. Outside of a run of the Dask executor both functions do nothing.
 
+Snakemake touches each output when its job has ended. So the executor compares the file with what
+it was when the frame was put, has Snakemake touch it, and tells the jobs that read it the time it
+has from then on (see `Executor._ended` and `handle_job_success`).
+
 Any object that pickles is welcome; NumPy arrays and what is made of them (frames, Arrow tables)
 are mapped into the reader's memory and not copied. The reader may change what it gets: the
 changes are its own.
@@ -32,7 +36,14 @@ from typing import Any
 
 VARIABLE = "SNAKEMAKE_DASK_HANDOVER"
 ALIGNMENT = 64
+# What a file is known by, beside its path: inode, size, time of modification in ns.
+Identity = tuple[int, int, int]
+
 _transferred = {"put": 0, "got": 0}
+# What this process has put, and what the executor knows of the files this process will read:
+# path: (name of the entry, identity of the file).
+_put: dict[str, tuple[str, Identity]] = {}
+_known: dict[str, tuple[str, Identity]] = {}
 
 
 def put(path: str | os.PathLike[str], value: Any) -> bool:
@@ -49,8 +60,10 @@ def put(path: str | os.PathLike[str], value: Any) -> bool:
     views = [buffer.raw() for buffer in buffers]
     offset = _aligned(struct.calcsize(f"<{2 + len(views)}Q") + len(head))
     size = offset + sum(_aligned(view.nbytes) for view in views)
-    if size > limit or not _stamp(path) or not (key := _key(path)):
+    if size > limit or not stamp(path) or not (identity := identify(path)):
         return False
+    path = os.path.realpath(path)
+    key = _entry(path, identity)
     _evict(directory, limit - size)
     temporary = directory / f".{os.getpid()}.{key}"
     try:
@@ -67,13 +80,18 @@ def put(path: str | os.PathLike[str], value: Any) -> bool:
         return False
     finally:
         temporary.unlink(missing_ok=True)
+    _put[path] = (key, identity)
     _transferred["put"] += size
     return True
 
 
 def get(path: str | os.PathLike[str]) -> Any | None:
     """Return the value that was put for this file as it is now, or None."""
-    if not (place := _place()) or not (key := _key(path)):
+    if not (place := _place()) or not (identity := identify(path)):
+        return None
+    path = os.path.realpath(path)
+    key, expected = _known.get(path, (_entry(path, identity), identity))
+    if identity != expected:
         return None
     try:
         with (place[0] / key).open("rb") as file:
@@ -95,17 +113,31 @@ def get(path: str | os.PathLike[str]) -> Any | None:
     return pickle.loads(head, buffers=views)
 
 
-def transferred() -> dict[str, int]:
-    """Return how many bytes this process has put and got."""
-    return dict(_transferred)
+def expect(known: dict[str, tuple[str, Identity]]) -> None:
+    """Learn what the executor knows. Called before a script begins."""
+    _known.update(known)
 
 
-def _place() -> tuple[Path, int] | None:
-    directory, _, limit = os.environ.get(VARIABLE, "").rpartition(":")
-    return (Path(directory), int(limit)) if directory else None
+def report() -> dict[str, Any]:
+    """Return what the executor has to know: bytes put and got, and what was put."""
+    return {**_transferred, "entries": _put}
 
 
-def _stamp(path: str | os.PathLike[str]) -> bool:
+def identify(path: str | os.PathLike[str]) -> Identity | None:
+    """Return what a file is known by; None if there is no file."""
+    try:
+        # Opened, because a network file system checks for changes only then.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        return None
+    try:
+        stat = os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns
+
+
+def stamp(path: str | os.PathLike[str]) -> bool:
     """Give a file a time of modification that no other write will give it.
 
     Kernels keep this time in ticks of some milliseconds, so that two writes within a tick can't be
@@ -120,20 +152,13 @@ def _stamp(path: str | os.PathLike[str]) -> bool:
         return False
 
 
-def _key(path: str | os.PathLike[str]) -> str | None:
-    """Return the name of what belongs to a file as it is now; None if there is no file."""
-    path = os.path.realpath(path)
-    try:
-        # Opened, because a network file system checks for changes only then.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    except OSError:
-        return None
-    try:
-        stat = os.fstat(descriptor)
-    finally:
-        os.close(descriptor)
-    identity = (path, stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)
-    return hashlib.blake2b(repr(identity).encode(), digest_size=20).hexdigest()
+def _place() -> tuple[Path, int] | None:
+    directory, _, limit = os.environ.get(VARIABLE, "").rpartition(":")
+    return (Path(directory), int(limit)) if directory else None
+
+
+def _entry(path: str, identity: Identity) -> str:
+    return hashlib.blake2b(repr((path, identity)).encode(), digest_size=20).hexdigest()
 
 
 def _evict(directory: Path, room: int) -> None:

@@ -75,12 +75,12 @@ class JobTranslator:
         # A command of a benchmark may use {bench_iteration}, which differs for each repeat.
         return (job.benchmark_repeats or 1) == 1 or "bench_iteration" not in job.rule.shellcmd
 
-    def warm_task(self, job: Any, key: str) -> Task:
-        """Return the task of a job that runs in a fork."""
+    def warm_task(self, job: Any, key: str, known: dict[str, Any]) -> Task:
+        """Return the task of a job that runs in a fork. `known` is of handed over inputs."""
         evaluate_tmpdir(job)
         self.workflow.async_run(job.prepare())
         payload = self._script_payload(job) if job.is_script else self._shell_payload(job)
-        payload |= {"cwd": self.cwd}
+        payload |= {"cwd": self.cwd, "handover": known}
         updates = any("update" in file.flags for file in job.output)
         return Task(
             name=key,
@@ -236,11 +236,12 @@ def resources(job: Any, machines: list[dict[str, float]]) -> dict[str, float]:
     if "mem_mb" in needs and memory_is_guess(job):
         needs["mem_mb"] = min(needs["mem_mb"], largest["mem_mb"])
     if not any(all(machine.get(n, 0) >= v for n, v in needs.items()) for machine in machines):
-        asked = ", ".join(f"{name}={value:g}" for name, value in needs.items())
-        have = "; ".join(
-            sorted({", ".join(f"{n}={v:g}" for n, v in machine.items()) for machine in machines})
+        asked, *have = (
+            ", ".join(f"{name}={value:g}" for name, value in sorted(offer.items()))
+            for offer in (needs, *machines)
         )
-        raise WorkflowError(f"No worker can run this job. It needs {asked}; workers have {have}.")
+        offers = "; ".join(sorted(set(have)))
+        raise WorkflowError(f"No worker can run this job. It needs {asked}; workers have {offers}.")
     return needs
 
 

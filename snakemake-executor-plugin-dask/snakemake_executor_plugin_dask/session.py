@@ -29,6 +29,8 @@ quiet_logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 30.0
 WORKER_SECONDS = 120.0
+# After which a job that began in the moment it was withdrawn has noted so.
+SETTLE_SECONDS = 0.3
 
 # A script's own use of Dask is no business of the client's, and vice versa.
 CONFIG = {
@@ -88,9 +90,11 @@ class Session:
             self.client.register_plugin(self.runner)
             self.client.subscribe_topic(plugin_name(self.run), self._hear)
             self.machines = self.cluster.machines() or self._find_machines()
-        except (OSError, TimeoutError) as error:
+        except Exception as error:
+            # Not reachable, no worker, or a worker without this package.
             self.cluster.close()
-            raise WorkflowError(f"Dask, {self.cluster.describe()}: {error}") from error
+            reason = f"{type(error).__name__}: {error}"
+            raise WorkflowError(f"Dask, {self.cluster.describe()}: {reason}") from error
 
     @property
     def threads(self) -> float:
@@ -210,6 +214,7 @@ class Session:
             self.client.cancel(futures, force=True)
         except Exception as error:
             quiet_logger.info("cancelling: %s", error)
+        time.sleep(SETTLE_SECONDS)
         deadline = time.monotonic() + LEASE_SECONDS
         for submission in submissions:
             self._settle(submission, self._last_known(submission, deadline))

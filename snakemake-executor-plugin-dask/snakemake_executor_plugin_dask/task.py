@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from .handover import Identity
+
 
 @dataclass(frozen=True)
 class Task:
@@ -41,6 +43,7 @@ class Outcome:
     read: int = 0
     written: int = 0
     handed_over: int = 0
+    entries: dict[str, tuple[str, Identity]] = field(default_factory=dict)
     benchmark: list[object] = field(default_factory=list)
     lost: bool = False
     begun: bool = True

@@ -134,6 +134,8 @@ class JobRunner(WorkerPlugin):  # type: ignore[misc]
             outcome.read += exit_.read
             outcome.written += exit_.written
             outcome.handed_over += exit_.report.get("got", 0)
+            for path, (entry, identity) in exit_.report.get("entries", {}).items():
+                outcome.entries[path] = (entry, tuple(identity))
             if exit_.status != 0:
                 outcome.ok = False
                 outcome.error = _reason(exit_, task)

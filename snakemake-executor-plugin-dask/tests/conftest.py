@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import signal
 import subprocess
@@ -110,6 +111,23 @@ class Project:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+
+
+def gone(pids: list[int]) -> bool:
+    return not any(
+        psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie" for pid in pids
+    )
+
+
+def abandoned_spaces() -> list[Path]:
+    """Folders for handing over whose owner is gone; other tests may have living ones."""
+    abandoned = []
+    for path in Path("/dev/shm").glob("snakemake-dask-*"):
+        with contextlib.suppress(OSError):
+            with path.with_suffix(".lock").open("r+") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            abandoned.append(path)
+    return abandoned
 
 
 @pytest.fixture

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import time
-from pathlib import Path
 
 import psutil
 import pytest
-from conftest import Project
+from conftest import Project, abandoned_spaces, gone
 
 MANY = """
     N = 300
@@ -257,12 +256,6 @@ def begin_endless(project: Project) -> object:
     return process
 
 
-def gone(pids: list[int]) -> bool:
-    return not any(
-        psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie" for pid in pids
-    )
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_asked_to_stop_once(project: Project, number: int) -> None:
     process = begin_endless(project)
@@ -311,7 +304,7 @@ def test_main_process_killed(project: Project) -> None:
     run = project.run("--rerun-incomplete")
     assert run.code == 0, run.text
     assert {path.read_text() for path in project.path.glob("out/*.txt")} == {"whole"}
-    assert [path.name for path in Path("/dev/shm").glob("snakemake-dask-*")] == []
+    assert abandoned_spaces() == []
 
 
 def test_failure_stops_the_queue(project: Project) -> None:

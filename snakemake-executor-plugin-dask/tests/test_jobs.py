@@ -1,0 +1,361 @@
+"""What a job sees, prints and leaves behind."""
+
+from __future__ import annotations
+
+from conftest import Project
+
+
+def test_nothing_leaks(project: Project) -> None:
+    """Fifty jobs on two threads spoil what they can; each finds all as new."""
+    project.write(
+        "Snakefile",
+        """
+        rule all:
+            input: expand("out/{i}.txt", i=range(50))
+        rule one:
+            output: "out/{i}.txt"
+            script: "scripts/one.py"
+        """,
+    )
+    project.write("scripts/shared.py", "value = 0\n")
+    project.write(
+        "scripts/one.py",
+        """
+        import os, random, subprocess, sys, tempfile
+        from pathlib import Path
+        import numpy, pandas, shared
+
+        here = os.getcwd()
+        assert Path("scripts/one.py").exists(), here
+        assert "SPOILED" not in os.environ
+        assert "spoiled" not in sys.path and sys.path[0].endswith(".snakemake/scripts")
+        assert len(sys.argv) == 1 and sys.argv[0].endswith("one.py")
+        assert shared.value == 0 and not hasattr(pandas, "spoiled")
+        assert pandas.get_option("display.max_rows") == 60
+        assert os.umask(0o22) == 0o22
+        # stdin, stdout, stderr, what the parent passed on, and the list of descriptors itself
+        assert len(os.listdir("/proc/self/fd")) <= 8, os.listdir("/proc/self/fd")
+        numbers = f"{random.random()} {numpy.random.rand()} {os.getpid()}"
+        Path(snakemake.output[0]).resolve().write_text(numbers)
+
+        os.environ["SPOILED"] = "1"
+        sys.path.insert(0, "spoiled")
+        sys.argv.append("spoiled")
+        shared.value = 1
+        pandas.spoiled = True
+        pandas.set_option("display.max_rows", 7)
+        keep = open("/dev/null")
+        if int(snakemake.wildcards.i) < 4:
+            subprocess.Popen(["sleep", "1000"])
+        os.umask(0)
+        os.chdir(tempfile.gettempdir())
+        """,
+    )
+    run = project.run()
+    assert run.code == 0, run.text
+    numbers = [project.read(f"out/{i}.txt").split() for i in range(50)]
+    assert all(len(set(column)) == 50 for column in zip(*numbers, strict=True))
+
+
+def test_changed_module_is_seen(project: Project) -> None:
+    """A module of the workflow that an earlier job has imported may change."""
+    project.write(
+        "Snakefile",
+        """
+        rule all:
+            input: "second.txt"
+        rule first:
+            output: "first.txt"
+            script: "scripts/first.py"
+        rule second:
+            input: "first.txt"
+            output: "second.txt"
+            script: "scripts/second.py"
+        """,
+    )
+    project.write("scripts/common.py", "VALUE = 'old'\n")
+    project.write(
+        "scripts/first.py",
+        """
+        import common
+        from pathlib import Path
+        Path(snakemake.output[0]).write_text(common.VALUE)
+        Path(common.__file__).write_text("VALUE = 'newer'\\n")
+        """,
+    )
+    project.write(
+        "scripts/second.py",
+        "import common; open(snakemake.output[0], 'w').write(common.VALUE)\n",
+    )
+    run = project.run()
+    assert run.code == 0, run.text
+    assert (project.read("first.txt"), project.read("second.txt")) == ("old", "newer")
+
+
+def test_output_goes_to_the_log(project: Project) -> None:
+    project.write(
+        "Snakefile",
+        """
+        rule all:
+            input: expand("out/{i}.txt", i=range(8))
+        rule one:
+            output: "out/{i}.txt"
+            log: "logs/{i}.log"
+            script: "one.py"
+        """,
+    )
+    project.write(
+        "one.py",
+        """
+        import os, sys, time
+        name = snakemake.wildcards.i
+        for step in range(20):
+            print(f"python {name}")
+            os.system(f"echo shell {name}; echo error {name} >&2")
+        open(snakemake.output[0], "w")
+        """,
+    )
+    run = project.run()
+    assert run.code == 0, run.text
+    for i in range(8):
+        assert project.read(f"logs/{i}.log") == f"python {i}\nshell {i}\nerror {i}\n" * 20
+    assert "python 1" not in run.text
+
+
+def test_log_that_the_script_writes_itself(project: Project) -> None:
+    project.write(
+        "Snakefile",
+        "rule one:\n    output: 'one.txt'\n    log: 'one.log'\n    script: 'one.py'\n",
+    )
+    project.write(
+        "one.py",
+        """
+        import sys
+        print("printed before")
+        sys.stderr = open(snakemake.log[0], "w")
+        print("logged", file=sys.stderr)
+        open(snakemake.output[0], "w")
+        """,
+    )
+    assert project.run().code == 0
+    assert project.read("one.log") == "logged\nprinted before\n"
+
+
+def test_output_without_a_log_is_shown_whole(project: Project) -> None:
+    project.write(
+        "Snakefile",
+        """
+        rule all:
+            input: expand("out/{i}.txt", i=range(6))
+        rule one:
+            output: "out/{i}.txt"
+            script: "one.py"
+        """,
+    )
+    project.write(
+        "one.py",
+        """
+        import sys, time
+        for step in range(10):
+            print(f"out {snakemake.wildcards.i}")
+            print(f"err {snakemake.wildcards.i}", file=sys.stderr)
+            time.sleep(0.01)
+        open(snakemake.output[0], "w")
+        """,
+    )
+    run = project.run()
+    for i in range(6):
+        assert f"out {i}\n" * 10 in run.stdout
+        assert f"err {i}\n" * 10 in run.stderr
+
+
+def test_exception(project: Project) -> None:
+    project.write(
+        "Snakefile",
+        "rule one:\n    output: 'one.txt'\n    log: 'one.log'\n    script: 'scripts/one.py'\n",
+    )
+    project.write(
+        "scripts/one.py",
+        """
+        def calculate():
+            raise ValueError("no such share")
+
+        calculate()
+        """,
+    )
+    run = project.run()
+    assert run.code == 1
+    for text in (project.read("one.log"), run.text):
+        assert "ValueError: no such share" in text
+        assert 'scripts/one.py", line 3, in calculate' in text
+        assert 'raise ValueError("no such share")' in text
+    assert "child.py" not in run.text
+
+
+def test_syntax_error(project: Project) -> None:
+    project.write("Snakefile", "rule one:\n    output: 'one.txt'\n    script: 'one.py'\n")
+    project.write("one.py", "x = = 1\n")
+    run = project.run()
+    assert run.code == 1
+    assert 'one.py", line 1' in run.text and "SyntaxError" in run.text
+    assert "child.py" not in run.text
+
+
+def test_benchmark(project: Project) -> None:
+    project.write(
+        "Snakefile",
+        """
+        rule all:
+            input: "script.txt", "shell.txt"
+        rule script:
+            output: "script.txt"
+            benchmark: repeat("script.tsv", 3)
+            script: "one.py"
+        rule shell:
+            output: "shell.txt"
+            benchmark: "shell.tsv"
+            shell: "sleep 0.6; echo x > {output}"
+        """,
+    )
+    project.write(
+        "one.py",
+        """
+        import time
+        block = bytearray(50_000_000)
+        time.sleep(0.6)
+        with open("iterations", "a") as file:
+            print(snakemake.bench_iteration, file=file)
+        open(snakemake.output[0], "w")
+        """,
+    )
+    run = project.run()
+    assert run.code == 0, run.text
+    header, *rows = [line.split("\t") for line in project.read("script.tsv").splitlines()]
+    assert len(rows) == 3
+    for row in rows:
+        record = dict(zip(header, row, strict=True))
+        assert 0.6 <= float(record["s"]) < 3
+        assert 50 < float(record["max_rss"]) < 1000
+    assert project.read("iterations").split() == ["0", "1", "2"]
+    assert len(project.read("shell.tsv").splitlines()) == 2
+
+
+def test_cache(project: Project) -> None:
+    project.write(
+        "Snakefile",
+        """
+        rule one:
+            output: "one.txt"
+            cache: True
+            shell: "echo ran >> ran; echo x > {output}"
+        """,
+    )
+    cache = project.path / "cache"
+    cache.mkdir()
+    for _ in range(2):
+        run = project.run("--cache", "one", SNAKEMAKE_OUTPUT_CACHE=str(cache))
+        assert run.code == 0, run.text
+        assert project.read("one.txt") == "x\n"
+        (project.path / "one.txt").unlink()
+    assert project.read("ran") == "ran\n"
+
+
+def test_threads_reach_libraries(project: Project) -> None:
+    project.write(
+        "Snakefile",
+        "rule one:\n    output: 'one.txt'\n    threads: 64\n    script: 'one.py'\n",
+    )
+    project.write(
+        "one.py",
+        """
+        import os, pyarrow
+        counts = snakemake.threads, os.environ["OMP_NUM_THREADS"], pyarrow.cpu_count()
+        open(snakemake.output[0], "w").write(str(counts))
+        """,
+    )
+    run = project.run()
+    assert run.code == 0, run.text
+    assert project.read("one.txt") == "(2, '2', 2)"
+
+
+def test_resources_are_kept(project: Project) -> None:
+    """Two threads, 1000 MB: what is wanted together never exceeds what there is."""
+    project.write(
+        "Snakefile",
+        """
+        rule all:
+            input: expand("{kind}/{i}.txt", kind=["large", "wide", "small"], i=range(4))
+        rule large:
+            output: "large/{i}.txt"
+            resources: mem_mb=600
+            script: "one.py"
+        rule wide:
+            output: "wide/{i}.txt"
+            threads: 2
+            resources: mem_mb=10
+            script: "one.py"
+        rule small:
+            output: "small/{i}.txt"
+            resources: mem_mb=10
+            script: "one.py"
+        """,
+    )
+    project.write(
+        "one.py",
+        """
+        import time
+        began = time.time()
+        time.sleep(0.15)
+        with open(snakemake.output[0], "w") as file:
+            print(began, time.time(), file=file)
+        """,
+    )
+    run = project.run("--dask-memory-mb", "1000")
+    assert run.code == 0, run.text
+    spans = []
+    for kind, threads, memory in (("large", 1, 600), ("wide", 2, 10), ("small", 1, 10)):
+        for i in range(4):
+            began, ended = map(float, project.read(f"{kind}/{i}.txt").split())
+            spans.append((began, ended, threads, memory))
+    together = 0
+    for moment, *_ in spans:
+        running = [span for span in spans if span[0] <= moment < span[1]]
+        assert sum(span[2] for span in running) <= 2
+        assert sum(span[3] for span in running) <= 1000
+        together = max(together, len(running))
+    assert together == 2
+
+
+def test_impossible_job_fails_at_once(project: Project) -> None:
+    project.write(
+        "Snakefile",
+        """
+        rule all:
+            input: "good.txt", "bad.txt"
+        rule good:
+            output: "good.txt"
+            shell: "echo good > {output}"
+        rule bad:
+            output: "bad.txt"
+            resources: mem_mb=5000
+            shell: "echo bad > {output}"
+        """,
+    )
+    run = project.run("--keep-going", "--dask-memory-mb", "900")
+    assert run.code == 1
+    assert "No worker can run this job. It needs mem_mb=5000, threads=1" in run.text
+    assert "workers have mem_mb=900, threads=2" in run.text
+    # Snakemake's own guess at the memory of a rule that states none doesn't count against it.
+    assert project.read("good.txt") == "good\n"
+
+
+def test_run_is_accounted_for(project: Project) -> None:
+    project.write("Snakefile", "rule one:\n    output: 'one.txt'\n    script: 'one.py'\n")
+    project.write("one.py", "open(snakemake.output[0], 'w').write('x' * 12_000_000)\n")
+    run = project.run()
+    assert "Dask: local cluster, 1 worker, 2 threads" in run.text
+    assert "Dask: 1 jobs in" in run.text
+    assert "12 MB written" in run.text
+    assert not project.exists(".snakemake/dask/") or not any(
+        (project.path / ".snakemake/dask").iterdir()
+    )

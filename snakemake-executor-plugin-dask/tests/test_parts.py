@@ -1,0 +1,255 @@
+"""Settings, machine, ledger, fork server, clusters."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import psutil
+import pytest
+from conftest import Project, gone
+
+from snakemake_executor_plugin_dask import Executor, ledger, machine
+from snakemake_executor_plugin_dask.forkserver import ForkServer
+
+
+def test_import_is_light() -> None:
+    heavy = ("dask", "distributed", "pandas", "numpy", "pyarrow", "snakemake.workflow")
+    code = (
+        "import sys, snakemake_executor_plugin_dask\n"
+        f"print([name for name in {heavy} if name in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.stdout.strip() == "[]", result.stderr
+
+
+def test_settings_have_help(project: Project) -> None:
+    command = [sys.executable, "-m", "snakemake", "--help"]
+    text = subprocess.run(command, capture_output=True, text=True).stdout
+    for name in ("cluster", "threads", "memory-mb", "preload", "handover-mb", "lost-retries"):
+        assert f"--dask-{name}" in text
+        assert f"SNAKEMAKE_DASK_{name.replace('-', '_').upper()}" in text
+
+
+def test_settings_from_profile_and_environment(project: Project) -> None:
+    project.write("Snakefile", "rule one:\n    output: 'one.txt'\n    shell: 'touch {output}'\n")
+    project.write("profile/config.yaml", "dask-memory-mb: 777\n")
+    run = project.run("--profile", "profile", SNAKEMAKE_DASK_LOST_RETRIES="5")
+    assert run.code == 0, run.text
+    assert "777 MB" in run.text
+
+
+def test_unknown_cluster(project: Project) -> None:
+    project.write("Snakefile", "rule one:\n    output: 'one.txt'\n    shell: 'touch {output}'\n")
+    run = project.run("--dask-cluster", "nowhere.json")
+    assert run.code == 1
+    assert "nor a scheduler file" in run.text
+
+
+def test_machine_in_a_control_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Limits count of the own group and of those above it, in both versions."""
+    files = {
+        "/proc/self/cgroup": "0::/a/b\n3:cpu,cpuacct:/x\n2:memory:/x\n",
+        "a/cpu.max": "150000 100000",
+        "a/b/cpu.max": "max 100000",
+        "a/b/memory.max": str(2**29),
+        "memory/x/memory.limit_in_bytes": str(2**28),
+    }
+
+    def read(path: Path) -> str:
+        name = str(path.relative_to(machine.CGROUPS)) if path != cgroup else str(path)
+        return files.get(name, "").strip()
+
+    cgroup = Path("/proc/self/cgroup")
+    monkeypatch.setattr(machine, "_read", read)
+    assert machine.cpus() == 1
+    assert machine.memory_bytes() == 2**28
+
+
+def test_machine_in_a_slurm_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "_read", lambda path: "")
+    before = machine.memory_bytes()
+    monkeypatch.setenv("SLURM_CPUS_ON_NODE", "1")
+    monkeypatch.setenv("SLURM_MEM_PER_CPU", "100")
+    assert machine.memory_bytes() == before  # not in a job
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    assert machine.cpus() == 1
+    assert machine.memory_bytes() == 100 * 2**20
+
+
+def test_ledger(tmp_path: Path) -> None:
+    path = str(tmp_path / "job")
+    assert ledger.read(path) == ledger.Record()
+    ledger.record_start(path)
+    record = ledger.read(path)
+    assert (record.starts, record.done) == (1, False)
+    assert record.open and record.open.pid == psutil.Process().pid
+    ledger.record_end(path, -9)
+    assert ledger.read(path).open is None
+    assert not ledger.read(path).done
+    ledger.record_start(path)
+    ledger.record_end(path, 0)
+    assert ledger.read(path).done
+    assert ledger.read(path).starts == 2
+
+
+def test_attempt_ends_a_living_one_of_the_same_machine(tmp_path: Path) -> None:
+    path = str(tmp_path / "job")
+    code = (
+        "import os, sys, time; os.setsid()\n"
+        "from snakemake_executor_plugin_dask import ledger\n"
+        f"ledger.record_start({path!r}); time.sleep(1000)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code])
+    while not ledger.read(path).open:
+        time.sleep(0.02)
+    threading.Thread(target=process.wait, daemon=True).start()
+    began = time.monotonic()
+    assert ledger.wait_until_alone(path).starts == 1
+    assert time.monotonic() - began < 5
+    assert process.wait(5) == -9
+
+
+def test_attempt_waits_for_one_of_another_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "LEASE_SECONDS", 1.0)
+    path = tmp_path / "job"
+    path.write_text("start elsewhere 1 2 3.0\n")
+    began = time.monotonic()
+    ledger.wait_until_alone(str(path))
+    assert time.monotonic() - began > 1
+    path.write_text("start elsewhere 1 2 3.0\nend -9\n")
+    began = time.monotonic()
+    ledger.wait_until_alone(str(path))
+    assert time.monotonic() - began < 0.5
+
+
+@pytest.mark.parametrize("by_file", [False, True])
+def test_existing_cluster(project: Project, by_file: bool) -> None:
+    """Two workers, of which one dies, and one that offers a resource the other has not."""
+    project.write(
+        "Snakefile",
+        """
+        rule all:
+            input: expand("out/{i}.txt", i=range(60)), "special.txt"
+        rule one:
+            output: "out/{i}.txt"
+            script: "one.py"
+        rule special:
+            output: "special.txt"
+            resources: licence=1
+            script: "one.py"
+        """,
+    )
+    project.write(
+        "one.py",
+        """
+        import time
+        time.sleep(0.05)
+        open(snakemake.output[0], "w").write("x")
+        """,
+    )
+    file = project.path / "scheduler.json"
+    dask = [sys.executable, "-m", "dask"]
+    common = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    processes = [
+        subprocess.Popen(
+            [*dask, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard",
+             "--scheduler-file", str(file)],
+            **common,
+        )
+    ]  # fmt: skip
+    try:
+        project.wait_for(file.exists)
+        worker = [*dask, "worker", "--scheduler-file", str(file), "--no-dashboard", "--no-nanny",
+                  "--nthreads", "1", "--host", "127.0.0.1"]  # fmt: skip
+        processes.append(subprocess.Popen(worker, **common))
+        processes.append(subprocess.Popen([*worker, "--resources", "licence=1"], **common))
+        address = json.loads(file.read_text())["address"]
+        where = str(file) if by_file else address
+        process = project.start("--dask-cluster", where)
+        project.wait_for(lambda: len(list(project.path.glob("out/*.txt"))) > 10)
+        processes[1].kill()
+        run = project.finish(process)
+        assert run.code == 0, run.text
+        assert f"cluster at {address}" in run.text
+        assert len(list(project.path.glob("out/*.txt"))) == 60
+        assert project.read("special.txt") == "x"
+        # It is left running.
+        assert processes[0].poll() is None and processes[2].poll() is None
+    finally:
+        for process_ in processes:
+            process_.kill()
+            process_.wait()
+
+
+def test_job_withdrawn_before_it_begins(tmp_path: Path) -> None:
+    server = ForkServer([], {})
+    try:
+        touch = {"argv": ["touch", str(tmp_path / "touched")], "env": {}, "cwd": str(tmp_path)}
+        server.kill("first")
+        assert server.run("first", pickle.dumps(touch), None).cancelled
+        assert not (tmp_path / "touched").exists()
+        assert server.run("second", pickle.dumps(touch), None).status == 0
+        assert (tmp_path / "touched").exists()
+    finally:
+        server.close()
+
+
+def test_time_limit_ends_all_of_a_job(tmp_path: Path) -> None:
+    server = ForkServer([], {})
+    try:
+        script = "setsid sleep 1000 & echo $!; sleep 1000 & echo $!; wait"
+        job = {"argv": ["sh", "-c", script], "env": {}, "cwd": str(tmp_path)}
+        exit_ = server.run("job", pickle.dumps(job), None, time_limit=0.5)
+        assert exit_.timed_out and exit_.status == -9
+        escaped, sleeper = map(int, exit_.stdout.split())
+        assert gone([sleeper])
+    finally:
+        server.close()
+    # What has left the job's session goes with the server.
+    assert gone([escaped])
+
+
+def test_fork_server_has_one_thread() -> None:
+    server = ForkServer(["numpy", "pandas", "pyarrow.dataset", "pyarrow.parquet"], {})
+    try:
+        assert server.ready.result(60) == 1
+    finally:
+        server.close()
+
+
+def test_jobs_go_where_their_largest_input_is() -> None:
+    executor = Executor.__new__(Executor)
+    executor.places = {"small": ("tcp://a", 10), "large": ("tcp://b", 1000)}
+    job = SimpleNamespace(input=["small", "large", "unknown"])
+    executor.session = SimpleNamespace(machines=[{}, {}])
+    assert executor._place(job) == "tcp://b"
+    assert executor._place(SimpleNamespace(input=["unknown"])) is None
+    executor.session.machines.pop()
+    assert executor._place(job) is None
+
+
+def test_local_cluster_listens_on_loopback_only(project: Project) -> None:
+    project.write(
+        "Snakefile", "rule one:\n    output: 'one.txt'\n    shell: 'sleep 3; touch {output}'\n"
+    )
+    process = project.start()
+    project.wait_for(lambda: project.node(process, "worker"))
+    time.sleep(1.5)
+    main = project.main(process)
+    addresses = {
+        connection.laddr.ip
+        for one in [main, *main.children(recursive=True)]
+        for connection in one.net_connections()
+        if connection.status == "LISTEN"
+    }
+    assert addresses == {"127.0.0.1"}
+    assert project.finish(process).code == 0
