@@ -15,7 +15,7 @@ demo: setup
 
 test: setup
 	$(BIN)/pytest
-	$(BIN)/pytest --rootdir $(PLUGIN) --config-file $(PLUGIN)/pyproject.toml $(PLUGIN)/tests
+	$(BIN)/pytest --numprocesses auto --rootdir $(PLUGIN) --config-file $(PLUGIN)/pyproject.toml $(PLUGIN)/tests
 
 check: setup
 	$(BIN)/ruff check .
