@@ -68,6 +68,8 @@ class ForkServer:
 
     def __init__(self, preload: Sequence[str], environment: dict[str, str]) -> None:
         self.running: dict[str, Running] = {}
+        # Set before its jobs hear of it: each of them then asks for another server.
+        self.lost = False
         self.withdrawn: set[str] = set()
         self.lock = threading.Lock()
         self.control, remote = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -112,7 +114,7 @@ class ForkServer:
             with self.lock:
                 if name in self.withdrawn:
                     return Exit(-signal.SIGKILL, {}, cancelled=True)
-                if self.process.poll() is not None:
+                if self.lost:
                     raise ServerLostError("the fork server is gone")
                 self.running[name] = job
                 try:
@@ -120,6 +122,7 @@ class ForkServer:
                         self.control, [json.dumps(request).encode()], [f.fileno() for f in files]
                     )
                 except OSError as error:
+                    self.lost = True
                     del self.running[name]
                     raise ServerLostError("the fork server is gone") from error
             pid = job.pid.result()
@@ -179,6 +182,7 @@ class ForkServer:
             while message := self.control.recv(65536):
                 self._hear(json.loads(message))
         error = ServerLostError("the fork server is gone")
+        self.lost = True
         if not self.ready.done():
             self.ready.set_exception(error)
         with self.lock:

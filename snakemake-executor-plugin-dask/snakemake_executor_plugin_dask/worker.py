@@ -154,7 +154,7 @@ class JobRunner(WorkerPlugin):  # type: ignore[misc]
 
     def _living_server(self) -> ForkServer:
         with self.lock:
-            if self.server.process.poll() is not None:
+            if self.server.lost:
                 self.server = self._new_server()
             return self.server
 
