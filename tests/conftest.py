@@ -22,9 +22,13 @@ CHECKOUT = ("Snakefile", "workflow", "config", "profiles", "envs", "deriv_ops")
 def copy_checkout(folder: Path) -> Path:
     """Copy the project, without set-up and results, to a new folder."""
     folder.mkdir(parents=True)
+    # Tests that run beside this one write their compiled modules in the meantime.
+    compiled = shutil.ignore_patterns("__pycache__")
     for name in CHECKOUT:
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
-        copy(ROOT / name, folder / name)
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, folder / name, ignore=compiled)
+        else:
+            shutil.copy2(ROOT / name, folder / name)
     return folder
 
 
