@@ -20,7 +20,6 @@ import threading
 import traceback
 import types
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any, NoReturn
 
 from . import handover, ledger
@@ -28,7 +27,7 @@ from . import handover, ledger
 # What each job needs is looked up once, before the forks: a page that a fork touches is copied.
 prctl = ctypes.CDLL(None).prctl
 PR_SET_PDEATHSIG = 1
-OOM_SCORE = "800"
+OOM_SCORE = b"800"
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "GOTO_NUM_THREADS",
@@ -86,7 +85,9 @@ def detach(close: Iterable[socket.socket]) -> None:
         end.close()
     # If memory runs out, the job shall go, not the worker.
     with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text(OOM_SCORE)
+        descriptor = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+        os.write(descriptor, OOM_SCORE)
+        os.close(descriptor)
 
 
 def redirect(stdout: int, stderr: int) -> None:
@@ -113,7 +114,8 @@ def run_script(payload: dict[str, Any], iteration: int | None) -> tuple[int, dic
     prepare_interpreter(payload)
     filename: str = payload["filename"]
     try:
-        source = Path(payload["source"]).read_text(encoding="utf-8")
+        with open(payload["source"], encoding="utf-8") as file:  # noqa: PTH123
+            source = file.read()
         # Tracebacks show lines of what was run, whatever has become of the file since.
         linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
         module = types.ModuleType("__main__")

@@ -153,7 +153,7 @@ def ended_children() -> list[int]:
 def children() -> list[int]:
     """Return the direct children, those adopted from dead jobs included."""
     me = os.getpid()
-    return [int(pid) for pid in Path(f"/proc/self/task/{me}/children").read_text().split()]
+    return [int(pid) for pid in ledger.read_proc(f"/proc/self/task/{me}/children").split()]
 
 
 def survivors(leader: int) -> list[int]:
@@ -181,7 +181,7 @@ def kill_session(leader: int) -> None:
 def bytes_read_and_written(pid: int) -> tuple[int, int]:
     """Return what a process that isn't reaped yet has read and written, its children included."""
     try:
-        lines = Path(f"/proc/{pid}/io").read_text().splitlines()
+        lines = ledger.read_proc(f"/proc/{pid}/io").splitlines()
     except OSError:
         return 0, 0
     counts = dict(line.split(": ") for line in lines)
