@@ -44,7 +44,7 @@ $(PROFILES):
 # The pins of what pyproject.toml allows: what runs need, and with it what development needs.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
     --no-annotate --no-header --no-emit-index-url --no-emit-find-links \
-    pyproject.toml $(PLUGIN)/pyproject.toml
+    --no-emit-package $(PLUGIN) pyproject.toml
 lock: setup
 	$(BIN)/pip install --quiet uv
 	$(COMPILE) --output-file requirements.lock

@@ -1,4 +1,8 @@
-"""Results on disk: one Parquet file each, with its provenance, whole or not at all."""
+"""Results on disk: one Parquet file each, with its provenance, whole or not at all.
+
+In a run on warm workers a result is also handed over in memory to the jobs that read it next. The
+file is always written and always enough.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from snakemake_executor_plugin_dask import handover
 
 from deriv_ops.errors import InputFileError, OutputError
 
@@ -36,6 +41,7 @@ def write_result(path: Path, frame: pd.DataFrame, provenance: Mapping[str, Any])
     metadata = {**(table.schema.metadata or {}), _KEY: json.dumps(provenance).encode()}
     with whole(path) as unfinished:
         pq.write_table(table.replace_schema_metadata(metadata), unfinished)
+    handover.put(path, Result(frame, dict(provenance)))
 
 
 @contextmanager
@@ -63,6 +69,9 @@ def whole(path: Path) -> Iterator[Path]:
 
 def read_result(path: str | Path) -> Result:
     """Read a result with its provenance; raises `InputFileError` when the file isn't one."""
+    handed_over: Result | None = handover.get(path)
+    if handed_over is not None:
+        return handed_over
     try:
         table = pq.read_table(path)
     except (pa.ArrowInvalid, OSError) as error:
