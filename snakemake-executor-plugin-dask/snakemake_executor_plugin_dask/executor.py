@@ -10,6 +10,7 @@ import shutil
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,11 +22,15 @@ from snakemake_interface_executor_plugins.settings import ExecMode
 
 from . import handover
 from .accounting import Account
+from .task import Submission
 
 if TYPE_CHECKING:
     from .handover import Identity
     from .session import Session
     from .task import Outcome
+
+# Jobs that are prepared within this time are sent together.
+BATCH_SECONDS = 0.02
 
 
 class Executor(RealExecutor):  # type: ignore[misc]
@@ -34,6 +39,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
     def __post_init__(self) -> None:
         """Start the cluster now if there is anything for it to do, else when there is."""
         self.session: Session | None = None
+        self.batch: list[Submission] = []
         self.account = Account()
         # Where outputs were written, and how large they are: jobs go where their input is.
         self.places: dict[str, tuple[str, int]] = {}
@@ -72,9 +78,10 @@ class Executor(RealExecutor):  # type: ignore[misc]
         self._start()
         self._take_over_scheduler()
         super().run_jobs(jobs)
+        self._submit_batch()
 
     def run_job(self, job: Any) -> None:
-        """Give a job to Dask."""
+        """Prepare a job, and give it to Dask with those prepared just before."""
         assert self.session
         info = SubmittedJobInfo(job=job)
         try:
@@ -90,7 +97,16 @@ class Executor(RealExecutor):  # type: ignore[misc]
             task = self.translator.command_task(job, key, self.format_job_exec(job))
         # Marks the output as incomplete, which has to be done before the job can begin.
         self.report_job_submission(info)
-        self.session.submit(job, task, needs, job.priority, self._place(job))
+        if not self.batch:
+            self.batch_began = time.monotonic()
+        self.batch.append(Submission(job, task, needs, job.priority, self._place(job)))
+        if time.monotonic() - self.batch_began > BATCH_SECONDS:
+            self._submit_batch()
+
+    def _submit_batch(self) -> None:
+        if self.session and self.batch:
+            batch, self.batch = self.batch, []
+            self.session.submit(batch)
 
     def handle_job_success(self, job: Any) -> None:
         """Learn the times that Snakemake has given to files for which a frame is kept."""
@@ -130,6 +146,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
         if not (session := self.session):
             return
         try:
+            self._submit_batch()
             queued = session.withdraw_queued()
             self.logger.info(
                 f"Withdrew {queued} jobs that had not begun. {len(session.out)} jobs are running "
@@ -200,6 +217,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
 
         def stop() -> None:
             former(signal.SIGTERM, None)
+            self._submit_batch()
             queued = session.withdraw_queued()
             self.logger.info(f"Withdrew {queued} jobs that had not begun.")
 

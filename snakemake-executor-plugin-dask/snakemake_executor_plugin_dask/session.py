@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import logging
 import pickle
 import sys
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from snakemake_interface_common.exceptions import WorkflowError
 
 from . import clusters, ledger
 from .ledger import LEASE_SECONDS
-from .task import Outcome, Task
+from .task import Outcome, Submission, Task
 from .worker import JobRunner, plugin_name, run_job
 
 # What isn't for the user's eyes goes to the run's log, `logger` is Snakemake's.
@@ -38,19 +39,6 @@ CONFIG = {
     "distributed.admin.large-graph-warning-threshold": "1GB",
     "distributed.client.heartbeat": "10s",
 }
-
-
-@dataclass
-class Submission:
-    """A job that is out, and how it was sent."""
-
-    job: Any
-    task: Task
-    resources: dict[str, float]
-    priority: int
-    place: str | None
-    future: Any = None
-    sent: int = 0
 
 
 class Session:
@@ -101,19 +89,11 @@ class Session:
         """Return how many threads the workers have together."""
         return sum(machine.get("threads", 0) for machine in self.machines)
 
-    def submit(
-        self,
-        job: Any,
-        task: Task,
-        resources: dict[str, float],
-        priority: int = 0,
-        place: str | None = None,
-    ) -> None:
-        """Give a job to the cluster."""
-        submission = Submission(job, task, resources, priority, place)
+    def submit(self, submissions: list[Submission]) -> None:
+        """Give jobs to the cluster."""
         with self.changed:
-            self.out[task.name] = submission
-        self._send(submission)
+            self.out |= {submission.task.name: submission for submission in submissions}
+        self._send(submissions)
 
     def withdraw_queued(self) -> int:
         """Take back the jobs that haven't begun. Returns how many."""
@@ -147,27 +127,40 @@ class Session:
             quiet_logger.info("closing: %s", error)
         self.cluster.close()
 
-    def _send(self, submission: Submission) -> None:
-        key = f"{submission.task.name}-{submission.sent}" if submission.sent else None
-        task = dataclasses.replace(submission.task, name=key or submission.task.name)
-        submission.sent += 1
-        try:
-            submission.future = self.client.submit(
-                run_job,
-                self.run,
-                task,
-                key=task.name,
-                resources=submission.resources,
-                priority=submission.priority,
-                workers=[submission.place] if submission.place else None,
-                allow_other_workers=bool(submission.place),
-                pure=False,
-            )
-            submission.future.add_done_callback(lambda future: self._ended(submission, future))
-        except Exception as error:
-            # The connection is lost in this moment; whoever restores it sends this job too.
-            quiet_logger.info("%s not sent: %s", task.name, error)
-            self._recover()
+    def _send(self, submissions: list[Submission]) -> None:
+        """Send jobs, those of the same needs together: most of the cost is for each message."""
+        alike = defaultdict(list)
+        for submission in submissions:
+            resources = tuple(sorted(submission.resources.items()))
+            alike[resources, submission.priority, submission.place].append(submission)
+        for (resources, priority, place), batch in alike.items():
+            tasks = [self._next_task(submission) for submission in batch]
+            try:
+                futures = self.client.map(
+                    run_job,
+                    [self.run] * len(batch),
+                    tasks,
+                    key=[task.name for task in tasks],
+                    resources=dict(resources),
+                    priority=priority,
+                    workers=[place] if place else None,
+                    allow_other_workers=bool(place),
+                    pure=False,
+                )
+            except Exception as error:
+                # The connection is lost in this moment; whoever restores it sends these jobs too.
+                quiet_logger.info("%s jobs not sent: %s", len(batch), error)
+                self._recover()
+                return
+            for submission, future in zip(batch, futures, strict=True):
+                submission.future = future
+                future.add_done_callback(partial(self._ended, submission))
+
+    @staticmethod
+    def _next_task(submission: Submission) -> Task:
+        """Return a job's task under a name that Dask doesn't know yet."""
+        task, submission.sent = submission.task, submission.sent + 1
+        return replace(task, name=f"{task.name}-{submission.sent}") if submission.sent > 1 else task
 
     def _hear(self, event: tuple[float, bytes]) -> None:
         """Keep an outcome until Dask says that its task has ended."""
@@ -183,7 +176,7 @@ class Session:
             outcome = self.outcomes.pop(future.key, None) or future.result()
         except KilledWorker:
             # Dask counts jobs that were only waiting on a worker that died; the ledger doesn't.
-            self._send(submission)
+            self._send([submission])
             return
         except (Exception, asyncio.CancelledError) as error:
             if future.status == "cancelled":
@@ -192,7 +185,7 @@ class Session:
                 return
             outcome = Outcome(ok=False, error=f"{type(error).__name__}: {error}")
         if outcome.lost:
-            self._send(submission)  # its worker was closed in good order
+            self._send([submission])  # its worker was closed in good order
         else:
             self._settle(submission, outcome)
 
@@ -250,14 +243,14 @@ class Session:
         with self.changed:
             submissions = list(self.out.values())
             self.recovering = False
+        if restored:
+            self._send(submissions)
+            return
         deadline = time.monotonic() + LEASE_SECONDS
         for submission in submissions:
-            if restored:
-                self._send(submission)
-            else:
-                outcome = self._last_known(submission, deadline)
-                outcome.lost, outcome.error = False, reason
-                self._settle(submission, outcome)
+            outcome = self._last_known(submission, deadline)
+            outcome.lost, outcome.error = False, reason
+            self._settle(submission, outcome)
 
     def _find_machines(self) -> list[dict[str, float]]:
         self.client.wait_for_workers(1, timeout=WORKER_SECONDS)

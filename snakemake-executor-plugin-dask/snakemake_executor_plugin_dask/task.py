@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from .handover import Identity
 
@@ -47,3 +48,16 @@ class Outcome:
     benchmark: list[object] = field(default_factory=list)
     lost: bool = False
     begun: bool = True
+
+
+@dataclass
+class Submission:
+    """A job that is out, and how it was sent."""
+
+    job: Any
+    task: Task
+    resources: dict[str, float]
+    priority: int
+    place: str | None
+    future: Any = None
+    sent: int = 0
