@@ -113,10 +113,21 @@ class Project:
                 process.wait()
 
 
-def gone(pids: list[int]) -> bool:
-    return not any(
-        psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie" for pid in pids
-    )
+def gone(pids: list[int], seconds: float = 5.0) -> bool:
+    """Whether the processes have ended, or do so within a moment: a signal takes its time."""
+    deadline = time.monotonic() + seconds
+    while alive := [pid for pid in pids if _runs(pid)]:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return not alive
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def abandoned_spaces() -> list[Path]:
