@@ -2,8 +2,10 @@
 
 1. Numbers are float64; an infinite value counts as missing.
 2. The first input's dates and shares rule: the other dates x shares inputs are aligned to them,
-   missing where they have no value.
-3. A static table (one row a share) goes through as it is, to an input that takes groups.
+   missing where they have no value. What is irregular by declaration stays on its own dates.
+3. A further frame of a single column that is none of the shares stands for a factor, such as the
+   return of the market: it is the same for every share.
+4. A static table (one row a share) goes through as it is, to an input that takes groups.
 """
 
 from __future__ import annotations
@@ -35,18 +37,18 @@ def conform(operator: Operator, inputs: Sequence[pd.DataFrame | None]) -> list[p
         if frame is None and not declared.required:
             conformed.append(None)
             continue
+        subject = f"{operator.name}: input {declared.name!r}"
         if not isinstance(frame, pd.DataFrame):
-            raise OperatorError(
-                f"{operator.name}: input {declared.name!r} is a {type(frame).__name__}, "
-                "not a DataFrame"
-            )
-        if declared.kind == "frame":
-            frame = _numbers(frame, f"{operator.name}: input {declared.name!r}")
+            raise OperatorError(f"{subject} is a {type(frame).__name__}, not a DataFrame")
+        if declared.kind != "groups":
+            frame = _numbers(frame, subject)
         elif is_dated(frame):
             frame = _without_infinite(frame)
         if position == 0:
             rows, shares = frame.index, frame.columns
-        elif is_dated(frame):
+        elif declared.kind == "frame" and frame.shape[1] == 1 and frame.columns[0] not in shares:
+            frame = _spread(frame, rows, shares)
+        elif declared.kind != "irregular" and is_dated(frame):
             frame = _aligned(frame, rows, shares)
         conformed.append(frame)
     return conformed
@@ -55,14 +57,17 @@ def conform(operator: Operator, inputs: Sequence[pd.DataFrame | None]) -> list[p
 def _numbers(frame: pd.DataFrame, subject: str) -> pd.DataFrame:
     if not is_dated(frame):
         raise OperatorError(f"{subject} has no dates: it takes dates x shares, not a static table")
-    text = [str(c) for c, t in frame.dtypes.items() if not pd.api.types.is_numeric_dtype(t)]
-    if text:
-        raise OperatorError(f"{subject} isn't numbers in the columns {', '.join(text[:5])}")
-    return _without_infinite(frame.astype("float64"))
+    dtypes = frame.dtypes
+    if not (dtypes == np.float64).all():
+        text = [str(c) for c, t in dtypes.items() if not pd.api.types.is_numeric_dtype(t)]
+        if text:
+            raise OperatorError(f"{subject} isn't numbers in the columns {', '.join(text[:5])}")
+        frame = frame.astype("float64")
+    return _without_infinite(frame)
 
 
 def _without_infinite(frame: pd.DataFrame) -> pd.DataFrame:
-    floats = frame.select_dtypes(include=[np.floating])
+    floats = frame.select_dtypes(include=[np.floating]) if _is_mixed(frame) else frame
     infinite = np.isinf(floats.to_numpy())
     if not infinite.any():
         return frame
@@ -71,7 +76,16 @@ def _without_infinite(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(**{str(c): floats[c].mask(infinite[:, i]) for i, c in enumerate(floats)})
 
 
+def _is_mixed(frame: pd.DataFrame) -> bool:
+    return any(getattr(dtype, "kind", "O") != "f" for dtype in frame.dtypes.unique())
+
+
 def _aligned(frame: pd.DataFrame, rows: pd.Index, shares: pd.Index) -> pd.DataFrame:
     if frame.index.equals(rows) and frame.columns.equals(shares):
         return frame
     return frame.reindex(index=rows, columns=shares)
+
+
+def _spread(frame: pd.DataFrame, rows: pd.Index, shares: pd.Index) -> pd.DataFrame:
+    factor = frame.reindex(index=rows).to_numpy()
+    return pd.DataFrame(np.repeat(factor, len(shares), axis=1), rows, shares)

@@ -1,16 +1,19 @@
 """How an operator is declared: a function, its signature and one decorator.
 
-The signature says everything: positional-only arguments are inputs (their annotation says which
-kind), the others are parameters (their annotation says which values they take). From it follow
-the checks of a catalog, the conventions applied to the inputs and the documentation.
+The signature says what it takes: positional-only arguments are inputs (their annotation says which
+kind), the others are parameters (their annotation says which values they take). The decorator says
+what a result may depend on. From both follow the checks of a catalog, the conventions applied to
+the inputs, the documentation and the tests.
 
     >>> from typing import Annotated
     >>> from annotated_types import Ge
-    >>> @operator(aliases={"n": "rows"})
+    >>> @operator("time series", lookback=lambda rows: rows, missing="kept", aliases={"n": "rows"})
     ... def shifted(x: Frame, /, rows: Annotated[int, Ge(0)] = 1) -> Frame:
     ...     return x.shift(rows)
     >>> [(i.name, i.kind, i.required) for i in shifted.inputs]
     [('x', 'frame', True)]
+    >>> shifted.lookback({"rows": 3})
+    3
     >>> shifted.check_params({"n": 2})
     ({'rows': 2}, [])
     >>> shifted.check_params({"row": 2})
@@ -36,12 +39,26 @@ from deriv_ops.operators.conventions import conform
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-Kind: TypeAlias = Literal["frame", "groups"]
+InputKind: TypeAlias = Literal["frame", "groups", "irregular"]
+
+# What one value of the result depends on: the history of its own share; its own date; both,
+# without bounds.
+Kind: TypeAlias = Literal["time series", "cross section", "panel"]
+
+# What becomes of a missing value: the result is missing there too; it is left out of what is
+# computed from several; it is filled in.
+Missing: TypeAlias = Literal["kept", "left out", "filled"]
+
+# How many rows before its own a row of the result depends on, None for all: a number, or a
+# function of the parameters it names.
+Lookback: TypeAlias = int | None | Callable[..., int | None]
 
 # An input of numbers, dates x shares.
 Frame: TypeAlias = Annotated[pd.DataFrame, "frame"]
 # An input of labels: dates x shares, or a static table of one row a share.
 Groups: TypeAlias = Annotated[pd.DataFrame, "groups"]
+# An input of numbers on dates of its own, which is not aligned to the first one's.
+Irregular: TypeAlias = Annotated[pd.DataFrame, "irregular"]
 
 
 def _iso_date(value: object) -> object:
@@ -62,7 +79,7 @@ class Input:
     """One input of an operator."""
 
     name: str
-    kind: Kind
+    kind: InputKind
     required: bool
 
 
@@ -73,12 +90,18 @@ class Operator:
     Attributes
     ----------
     function: the plain function.
+    kind: what a value of the result depends on.
+    missing: what becomes of a missing value.
+    rows_back: how many earlier rows a row of the result depends on; see `lookback`.
     aliases: other spellings of its parameters, with the documented name of each.
     looks_ahead: whether a row of the result may depend on later rows of the inputs.
 
     """
 
     function: Callable[..., pd.DataFrame]
+    kind: Kind
+    missing: Missing
+    rows_back: Lookback = 0
     aliases: Mapping[str, str] = field(default_factory=dict)
     looks_ahead: bool = False
 
@@ -121,6 +144,13 @@ class Operator:
         kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
         parameters = self._signature.parameters.values()
         return {p.name: p.default for p in parameters if p.kind in kinds}
+
+    def lookback(self, params: Mapping[str, Any]) -> int | None:
+        """How many rows before its own a row of the result depends on; None for all."""
+        if not callable(self.rows_back):
+            return self.rows_back
+        names = inspect.signature(self.rows_back).parameters
+        return self.rows_back(**{name: params[name] for name in names})
 
     @cached_property
     def _model(self) -> type[BaseModel]:
@@ -200,30 +230,41 @@ class Operator:
 
 
 def operator(
-    *, aliases: Mapping[str, str] | None = None, looks_ahead: bool = False
+    kind: Kind,
+    *,
+    missing: Missing,
+    lookback: Lookback = 0,
+    aliases: Mapping[str, str] | None = None,
+    looks_ahead: bool = False,
 ) -> Callable[[Callable[..., pd.DataFrame]], Operator]:
     """Declare an operator.
 
     Parameters
     ----------
+    kind: what one value of the result depends on: ``time series`` (the history of its own share),
+        ``cross section`` (all shares of its own date), ``panel`` (anything).
+    missing: what becomes of a missing value: ``kept``, ``left out`` of what is computed from
+        several, or ``filled``.
+    lookback: how many rows before its own a row of the result depends on: a number, a function of
+        parameters by their names, None for all history.
     aliases: other spellings of parameters, with the documented name of each.
     looks_ahead: say so when a row of the result may depend on later rows.
 
     """
 
     def declare(function: Callable[..., pd.DataFrame]) -> Operator:
-        return Operator(function, dict(aliases or {}), looks_ahead)
+        return Operator(function, kind, missing, lookback, dict(aliases or {}), looks_ahead)
 
     return declare
 
 
-def _kind(operator_name: str, parameter: inspect.Parameter) -> Kind:
+def _kind(operator_name: str, parameter: inspect.Parameter) -> InputKind:
     # `Frame | None` is a union of one annotated type and None.
     annotations = [parameter.annotation, *get_args(parameter.annotation)]
     for annotation in annotations:
         if get_origin(annotation) is Annotated and get_args(annotation)[0] is pd.DataFrame:
-            kind: Kind = get_args(annotation)[1]
+            kind: InputKind = get_args(annotation)[1]
             return kind
     raise TypeError(
-        f"operator {operator_name}: input {parameter.name!r} must be annotated Frame or Groups"
+        f"operator {operator_name}: input {parameter.name!r} must be annotated Frame, Groups or Irregular"
     )

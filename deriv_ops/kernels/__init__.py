@@ -1,0 +1,69 @@
+"""The numerical kernels below the operators, compiled by numba.
+
+A kernel takes frames as C-order arrays, rows x columns, NaN where a value is missing, and returns
+new ones. It goes down the rows and does all columns of a row at once, so that the processor works
+on many shares in one instruction; it lets go of the interpreter's lock; and what it computes for
+one column doesn't depend on the others (unless the kernel is across columns), to the last bit.
+
+What is compiled is kept in ``__pycache__`` beside the source and is loaded from there by every
+later process. `deriv_ops.kernels.warm` does all of that at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias, TypeVar
+
+import numba
+import numpy as np
+import pandas as pd
+from numba import types
+from numpy.typing import NDArray
+
+Floats: TypeAlias = NDArray[np.float64]
+Codes: TypeAlias = NDArray[np.int32]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+# What kernels are given: arrays that belong to somebody else.
+FRAME = types.Array(types.float64, 2, "C", readonly=True)
+CODES = types.Array(types.int32, 2, "C", readonly=True)
+
+
+# Every kernel with the types of its arguments, in the order of their files.
+KERNELS: list[tuple[Any, tuple[Any, ...]]] = []
+
+
+def kernel(*arguments: Any) -> Callable[[Function], Function]:
+    """Compile a function for arguments of these types, when it is first called."""
+
+    def declare(function: Function) -> Function:
+        compiled = _compiled(function)
+        KERNELS.append((compiled, arguments))
+        return compiled
+
+    return declare
+
+
+def part(function: Function) -> Function:
+    """Compile a function that kernels use, into each of them."""
+    return _compiled(function)
+
+
+def _compiled(function: Function) -> Function:
+    # error_model: a division by zero gives what IEEE 754 says, and costs no check.
+    options = {"nogil": True, "cache": True, "error_model": "numpy"}
+    compiled: Function = numba.njit(**options)(function)
+    return compiled
+
+
+def values(x: pd.DataFrame) -> Floats:
+    """Return the numbers of a frame as kernels take them, without a copy where that is possible."""
+    array = np.ascontiguousarray(x.to_numpy(np.float64)).view()
+    array.flags.writeable = False
+    return array
+
+
+def like(x: pd.DataFrame, array: Floats) -> pd.DataFrame:
+    """Return an array as a frame with the dates and shares of another, without a copy."""
+    return pd.DataFrame(array, index=x.index, columns=x.columns, copy=False)

@@ -1,0 +1,149 @@
+"""Exponentially weighted moments, by the recursions of pandas (adjust=True, ignore_na=False).
+
+A value's weight is by its age in rows, so that a missing row keeps its place; what was last
+computed is held over it. The operations and their order are those of pandas, so that the results
+are the same to the last bit.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import types
+
+from deriv_ops.kernels import FRAME, Floats, kernel, part
+
+
+@kernel(FRAME, types.float64, types.int64)
+def mean(x: Floats, alpha: float, needed: int) -> Floats:
+    """Return the weighted mean of the values so far, where there are `needed` of them."""
+    rows, columns = x.shape
+    out = np.empty((rows, columns))
+    count, average, weight = np.zeros(columns), np.zeros(columns), np.zeros(columns)
+    for row in range(rows):
+        _mean_row(x[row], alpha, max(needed, 1), count, average, weight, out[row])
+    return out
+
+
+@part
+def _mean_row(
+    values: Floats,
+    alpha: float,
+    needed: int,
+    count: Floats,
+    average: Floats,
+    weight: Floats,
+    out: Floats,
+) -> None:
+    for c in range(len(values)):
+        value, old, before = values[c], average[c], weight[c] * (1.0 - alpha)
+        seen = value == value
+        one = 1.0 if seen else 0.0
+        # The same value again leaves the mean exactly as it is.
+        moved = (before * old + value) / (before + 1.0) if (seen and value != old) else old
+        n = count[c] + one
+        count[c], average[c], weight[c] = n, moved, before + one
+        out[c] = moved if n >= needed else np.nan
+
+
+@kernel(FRAME, types.float64, types.int64, types.boolean)
+def variance(x: Floats, alpha: float, needed: int, root: bool) -> Floats:
+    """Return the unbiased weighted variance, or its root, of the values so far."""
+    rows, columns = x.shape
+    out = np.empty((rows, columns))
+    count, average, spread = np.zeros(columns), np.zeros(columns), np.zeros(columns)
+    weight, squared = np.zeros(columns), np.zeros(columns)
+    for row in range(rows):
+        values, to = x[row], out[row]
+        _variance_row(values, alpha, needed, root, count, average, spread, weight, squared, to)
+    return out
+
+
+@part
+def _variance_row(
+    values: Floats,
+    alpha: float,
+    needed: int,
+    root: bool,
+    count: Floats,
+    average: Floats,
+    spread: Floats,
+    weight: Floats,
+    squared: Floats,
+    out: Floats,
+) -> None:
+    decay = 1.0 - alpha
+    for c in range(len(values)):
+        value, old, first = values[c], average[c], count[c] == 0.0
+        seen = value == value
+        one = 1.0 if seen else 0.0
+        before, squares = weight[c] * decay, squared[c] * (decay * decay)
+        total = before + 1.0
+        moved = (before * old + value) / total if value != old else old
+        moved = value if first else moved
+        delta, rest = old - moved, value - moved
+        fresh = (before * (spread[c] + delta * delta) + rest * rest) / total
+        fresh = 0.0 if first else fresh
+        n, cov = count[c] + one, fresh if seen else spread[c]
+        before, squares = before + one, squares + one
+        count[c], average[c], spread[c] = n, moved if seen else old, cov
+        weight[c], squared[c] = before, squares
+        numerator = before * before
+        denominator = numerator - squares
+        result = numerator / denominator * cov
+        result = np.sqrt(result) if root else result
+        out[c] = result if (n >= needed and denominator > 0.0) else np.nan
+
+
+@kernel(FRAME, FRAME, types.float64, types.int64)
+def correlation(x: Floats, y: Floats, alpha: float, needed: int) -> Floats:
+    """Return the weighted correlation of the rows so far in which both are there."""
+    rows, columns = x.shape
+    out = np.empty((rows, columns))
+    count, weight = np.zeros(columns), np.zeros(columns)
+    means, spreads = np.zeros((2, columns)), np.zeros((3, columns))
+    for row in range(rows):
+        _correlation_row(
+            x[row], y[row], alpha, needed, count, weight,
+            means[0], means[1], spreads[0], spreads[1], spreads[2], out[row],
+        )  # fmt: skip
+    return out
+
+
+@part
+def _correlation_row(
+    xs: Floats,
+    ys: Floats,
+    alpha: float,
+    needed: int,
+    count: Floats,
+    weight: Floats,
+    mean_x: Floats,
+    mean_y: Floats,
+    xx: Floats,
+    yy: Floats,
+    xy: Floats,
+    out: Floats,
+) -> None:
+    decay = 1.0 - alpha
+    for c in range(len(xs)):
+        x, y = xs[c], ys[c]
+        before = weight[c] * decay
+        total = before + 1.0
+        if x == x and y == y:
+            old_x, old_y = mean_x[c], mean_y[c]
+            if count[c] == 0.0:
+                mean_x[c], mean_y[c] = x, y
+            else:
+                new_x = (before * old_x + x) / total if x != old_x else old_x
+                new_y = (before * old_y + y) / total if y != old_y else old_y
+                dx, dy, rx, ry = old_x - new_x, old_y - new_y, x - new_x, y - new_y
+                xx[c] = (before * (xx[c] + dx * dx) + rx * rx) / total
+                yy[c] = (before * (yy[c] + dy * dy) + ry * ry) / total
+                xy[c] = (before * (xy[c] + dx * dy) + rx * ry) / total
+                mean_x[c], mean_y[c] = new_x, new_y
+            count[c] += 1.0
+            before = total
+        weight[c] = before
+        rho = xy[c] / np.sqrt(xx[c] * yy[c])
+        rho = min(max(rho, -1.0), 1.0)
+        out[c] = rho if (count[c] >= needed and xx[c] > 0.0 and yy[c] > 0.0) else np.nan

@@ -1,0 +1,172 @@
+"""Order statistics across columns, row by row, within groups (see `groups` for their codes)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import types
+from numpy.typing import NDArray
+
+from deriv_ops.kernels import CODES, FRAME, Codes, Floats, kernel, part
+
+SIGN = np.uint32(1 << 31)
+MISSING = np.uint32(0xFFFFFFFF)
+LOW, DIGIT, DIGITS = np.uint64(0xFFFFFFFF), np.uint64(0x7FF), 2048
+
+
+@kernel(FRAME)
+def order(x: Floats) -> Codes:
+    """Return the columns of each row from the least value to the largest, missing ones last.
+
+    A radix sort of the values in single precision, as integers that are in the same order, with
+    the column beside each; where single precision can't tell values apart, they are looked at.
+    """
+    rows, columns = x.shape
+    out = np.empty((rows, columns), np.int32)
+    single = np.empty(columns, np.float32)
+    here, there = np.empty(columns, np.uint64), np.empty(columns, np.uint64)
+    places = np.empty((3, DIGITS), np.int32)
+    for row in range(rows):
+        values = x[row]
+        for c in range(columns):
+            # Zero has two signs; adding zero leaves it with one.
+            single[c] = values[c] + 0.0
+        _keys(values, single.view(np.uint32), here, places)
+        _sort_by_digit(here, there, places[0], np.uint64(32))
+        _sort_by_digit(there, here, places[1], np.uint64(43))
+        _sort_by_digit(here, there, places[2], np.uint64(54))
+        _columns(values, there, out[row])
+    return out
+
+
+@part
+def _keys(
+    values: Floats, single: NDArray[np.uint32], keys: NDArray[np.uint64], places: Codes
+) -> None:
+    """Write a key for each column, and where the keys with each digit will begin."""
+    places[:] = 0
+    for c in range(len(values)):
+        bits = single[c]
+        key = np.uint32(~bits) if bits & SIGN else np.uint32(bits | SIGN)
+        key = key if values[c] == values[c] else MISSING
+        keys[c] = (np.uint64(key) << np.uint64(32)) | np.uint64(c)
+        for digit in range(3):
+            places[digit, (np.uint64(key) >> np.uint64(11 * digit)) & DIGIT] += 1
+    for digit in range(3):
+        total = 0
+        for at in range(DIGITS):
+            count = places[digit, at]
+            places[digit, at] = total
+            total += count
+
+
+@part
+def _sort_by_digit(
+    keys: NDArray[np.uint64], to: NDArray[np.uint64], places: Codes, shift: np.uint64
+) -> None:
+    for key in keys:
+        digit = (key >> shift) & DIGIT
+        to[places[digit]] = key
+        places[digit] += 1
+
+
+@part
+def _columns(values: Floats, keys: NDArray[np.uint64], out: Codes) -> None:
+    """Write the columns of sorted keys, those of equal keys by their values."""
+    for c in range(len(keys)):
+        key, column, at = keys[c] & ~LOW, np.int32(keys[c] & LOW), c
+        while at > 0 and keys[at - 1] & ~LOW == key and values[out[at - 1]] > values[column]:
+            out[at] = out[at - 1]
+            at -= 1
+        out[at] = column
+
+
+@kernel(FRAME, CODES, CODES, types.int64, types.boolean)
+def ranks(x: Floats, ordered: Codes, codes: Codes, groups: int, relative: bool) -> Floats:
+    """Return the rank of each value in its group, the mean one of equal values."""
+    rows, columns = x.shape
+    out = np.full((rows, columns), np.nan)
+    starts, grouped = np.empty(max(groups, 1) + 1, np.int64), np.empty(columns, np.int32)
+    for row in range(rows):
+        values = x[row]
+        _group(values, ordered[row], codes[row % len(codes)], groups, starts, grouped)
+        for group in range(max(groups, 1)):
+            first, until = starts[group], starts[group + 1]
+            scale = 1.0 * (until - first) if relative else 1.0
+            at = first
+            while at < until:
+                value, upto = values[grouped[at]], at + 1
+                while upto < until and values[grouped[upto]] == value:
+                    upto += 1
+                rank = (at + upto + 1 - 2 * first) / 2
+                for equal in range(at, upto):
+                    out[row, grouped[equal]] = rank / scale
+                at = upto
+    return out
+
+
+@kernel(FRAME, CODES, CODES, types.int64, types.float64, types.float64)
+def clipped(
+    x: Floats, ordered: Codes, codes: Codes, groups: int, lower: float, upper: float
+) -> Floats:
+    """Return each value, or the quantile of its group that it lies beyond."""
+    rows, columns = x.shape
+    out = np.full((rows, columns), np.nan)
+    starts, grouped = np.empty(max(groups, 1) + 1, np.int64), np.empty(columns, np.int32)
+    for row in range(rows):
+        values = x[row]
+        _group(values, ordered[row], codes[row % len(codes)], groups, starts, grouped)
+        for group in range(max(groups, 1)):
+            first, until = starts[group], starts[group + 1]
+            if first == until:
+                continue
+            least = _quantile(values, grouped[first:until], lower)
+            largest = _quantile(values, grouped[first:until], upper)
+            for at in range(first, until):
+                out[row, grouped[at]] = min(max(values[grouped[at]], least), largest)
+    return out
+
+
+@part
+def _group(
+    values: Floats,
+    ordered: Codes,
+    codes: Codes,
+    groups: int,
+    starts: NDArray[np.int64],
+    grouped: Codes,
+) -> None:
+    """Put the columns that have a value one group after the other, each in order.
+
+    With 0 groups all columns are one.
+    """
+    if groups == 0:
+        count = 0
+        for column in ordered:
+            grouped[count] = column
+            count += values[column] == values[column]
+        starts[0], starts[1] = 0, count
+        return
+    starts[:] = 0
+    for c in range(len(values)):
+        if values[c] == values[c] and codes[c] >= 0:
+            starts[codes[c]] += 1
+    total = 0
+    for group in range(groups + 1):
+        starts[group], total = total, total + starts[group]
+    # Each start moves on as its group fills up, to the start of the next.
+    for column in ordered:
+        if values[column] == values[column] and codes[column] >= 0:
+            grouped[starts[codes[column]]] = column
+            starts[codes[column]] += 1
+    for group in range(groups, 0, -1):
+        starts[group] = starts[group - 1]
+    starts[0] = 0
+
+
+@part
+def _quantile(values: Floats, members: Codes, quantile: float) -> float:
+    place = quantile * (len(members) - 1)
+    below = int(place)
+    above = min(below + 1, len(members) - 1)
+    least = values[members[below]]
+    return least + (values[members[above]] - least) * (place - below)

@@ -1,0 +1,153 @@
+"""Sums and extremes over trailing windows, from those of the end of one block of rows and the
+beginning of the next (see `windows`): nothing is ever subtracted.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import types
+
+from deriv_ops.kernels import FRAME, Floats, kernel, part
+
+SUM, DECAY = range(2)
+LEAST, LARGEST, AGE_OF_LEAST, AGE_OF_LARGEST = range(4)
+
+# How many columns are worked on at a time.
+TILE = 1024
+
+
+@kernel(FRAME, types.int64, types.int64, types.int64)
+def sums(x: Floats, window: int, needed: int, what: int) -> Floats:
+    """Return the sum of each window, or its mean with weights that fall linearly with age."""
+    rows, columns = x.shape
+    out = np.empty((rows, columns))
+    # Of the values that are there: their number, their sum, the sums of the places from which on
+    # they are, and those of their products with the values.
+    ends = np.zeros((window + 1, 4 * TILE))
+    begun = np.empty(4 * TILE)
+    for lo in range(0, columns, TILE):
+        width = min(TILE, columns - lo)
+        ends[:] = 0.0
+        for first in range(0, rows, window):
+            if first:
+                for at in range(window - 1, 0, -1):
+                    _placed_before(x[first - window + at, lo : lo + width], ends[at + 1], ends[at])
+            begun[:] = 0.0
+            for row in range(first, min(first + window, rows)):
+                place = row - first
+                _placed(x[row, lo : lo + width], place, begun)
+                to = out[row, lo : lo + width]
+                if what == SUM:
+                    _sum(ends[place + 1], begun, needed, to)
+                else:
+                    _decayed(ends[place + 1], begun, window - 1 - place, needed, to)
+    return out
+
+
+@part
+def _placed(values: Floats, place: int, state: Floats) -> None:
+    """Add a row whose weight counts from the block's first one on: 1 there."""
+    for c in range(len(values)):
+        seen = values[c] == values[c]
+        value, one = values[c] if seen else 0.0, 1.0 if seen else 0.0
+        state[c] += one
+        state[TILE + c] += value
+        state[2 * TILE + c] += (place + 1.0) * one
+        state[3 * TILE + c] += (place + 1.0) * value
+
+
+@part
+def _placed_before(values: Floats, state: Floats, to: Floats) -> None:
+    """Put a row before those of a state; each of them weighs one more, and it weighs one."""
+    for c in range(len(values)):
+        seen = values[c] == values[c]
+        value, one = values[c] if seen else 0.0, 1.0 if seen else 0.0
+        count, total = state[c] + one, state[TILE + c] + value
+        to[c] = count
+        to[TILE + c] = total
+        to[2 * TILE + c] = state[2 * TILE + c] + count
+        to[3 * TILE + c] = state[3 * TILE + c] + total
+
+
+@part
+def _sum(end: Floats, begun: Floats, needed: int, out: Floats) -> None:
+    for c in range(len(out)):
+        total = end[TILE + c] + begun[TILE + c]
+        out[c] = total if end[c] + begun[c] >= needed else np.nan
+
+
+@part
+def _decayed(end: Floats, begun: Floats, older: int, needed: int, out: Floats) -> None:
+    """Give the rows begun the weight that `older` rows before them leave to them."""
+    for c in range(len(out)):
+        weights = end[2 * TILE + c] + (begun[2 * TILE + c] + older * begun[c])
+        total = end[3 * TILE + c] + (begun[3 * TILE + c] + older * begun[TILE + c])
+        out[c] = total / weights if end[c] + begun[c] >= needed else np.nan
+
+
+@kernel(FRAME, types.int64, types.int64, types.int64)
+def extremes(x: Floats, window: int, needed: int, what: int) -> Floats:
+    """Return the least or largest value of each window, or how many rows ago it was.
+
+    A window of 0 is all history. Of equal values the latest counts.
+    """
+    rows, columns = x.shape
+    block = window if window > 0 else rows
+    sign = -1.0 if what in (LEAST, AGE_OF_LEAST) else 1.0
+    out = np.empty((rows, columns))
+    # Of the values that are there: their number, the largest (times the sign), and its row.
+    ends = np.empty((window + 1, 3 * TILE))
+    begun = np.empty(3 * TILE)
+    for lo in range(0, columns, TILE):
+        width = min(TILE, columns - lo)
+        for at in range(window + 1):
+            _empty(ends[at])
+        for first in range(0, rows, block):
+            if first:
+                for at in range(block - 1, 0, -1):
+                    row = first - block + at
+                    _largest_before(x[row, lo : lo + width], sign, row, ends[at + 1], ends[at])
+            _empty(begun)
+            for row in range(first, min(first + block, rows)):
+                _largest(x[row, lo : lo + width], sign, row, begun)
+                end = ends[row - first + 1 if window > 0 else 0]
+                aged = what in (AGE_OF_LEAST, AGE_OF_LARGEST)
+                _extreme(end, begun, sign, row, aged, needed, out[row, lo : lo + width])
+    return out
+
+
+@part
+def _empty(state: Floats) -> None:
+    state[:TILE] = 0.0
+    state[TILE : 2 * TILE] = -np.inf
+    state[2 * TILE :] = 0.0
+
+
+@part
+def _largest(values: Floats, sign: float, row: int, state: Floats) -> None:
+    for c in range(len(values)):
+        value, largest = sign * values[c], state[TILE + c]
+        state[c] += 1.0 if value == value else 0.0
+        state[TILE + c] = value if value >= largest else largest
+        state[2 * TILE + c] = row if value >= largest else state[2 * TILE + c]
+
+
+@part
+def _largest_before(values: Floats, sign: float, row: int, state: Floats, to: Floats) -> None:
+    for c in range(len(values)):
+        value, largest = sign * values[c], state[TILE + c]
+        to[c] = state[c] + (1.0 if value == value else 0.0)
+        to[TILE + c] = value if value > largest else largest
+        to[2 * TILE + c] = row if value > largest else state[2 * TILE + c]
+
+
+@part
+def _extreme(
+    end: Floats, begun: Floats, sign: float, row: int, aged: bool, needed: int, out: Floats
+) -> None:
+    for c in range(len(out)):
+        older = end[TILE + c] > begun[TILE + c]
+        largest = end[TILE + c] if older else begun[TILE + c]
+        at = end[2 * TILE + c] if older else begun[2 * TILE + c]
+        found = row - at if aged else sign * largest
+        out[c] = found if end[c] + begun[c] >= needed else np.nan
