@@ -29,9 +29,11 @@ CASES = (
 def oracle(
     high: pd.DataFrame, low: pd.DataFrame, close: pd.DataFrame, period: int = 14
 ) -> pd.DataFrame:
+    highs, lows, closes = ({share: t[share].tolist() for share in high} for t in (high, low, close))
+
     def true_range(share: str, row: int) -> float:
-        above, below = high[share].iloc[row], low[share].iloc[row]
-        before = close[share].iloc[row - 1] if row > 0 else math.nan
+        above, below = highs[share][row], lows[share][row]
+        before = closes[share][row - 1] if row > 0 else math.nan
         if math.isnan(above) or math.isnan(below):
             return math.nan
         if math.isnan(before):

@@ -29,13 +29,10 @@ CASES = (
 
 def oracle(x: pd.DataFrame, period: int = 14) -> pd.DataFrame:
     decay = 1 - 1 / period
-    changes = {share: [math.nan, *x[share].diff().tolist()[1:]][: len(x)] for share in x}
-    gains = {
-        share: [math.nan if math.isnan(d) else max(d, 0.0) for d in changes[share]] for share in x
-    }
-    losses = {
-        share: [math.nan if math.isnan(d) else max(-d, 0.0) for d in changes[share]] for share in x
-    }
+    changes = {share: x[share].diff().tolist() for share in x}
+    # 0 * d is 0, or missing like d.
+    gains = {share: [d if d > 0 else 0 * d for d in changes[share]] for share in x}
+    losses = {share: [-d if d < 0 else 0 * d for d in changes[share]] for share in x}
 
     def strength(share: str, row: int) -> float:
         if math.isnan(changes[share][row]) or len(present(changes[share][: row + 1])) < period:
