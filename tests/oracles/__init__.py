@@ -5,7 +5,9 @@ One file an operator, ``oracles/<operator>.py``, with these names in it:
 - ``CASES``: the inputs (names of frames of ``tests/frames.py``) and parameters to try;
 - ``oracle``: the same arguments to the expected frame. It gets its inputs aligned, with infinite
   values already missing, as the conventions of the operators promise;
-- ``UNIT``, where results have a natural unit: see ``relative_errors``.
+- ``UNIT``, where results have a natural unit: see ``relative_errors``;
+- ``UNALIGNED``, where an operator takes inputs on dates and shares of their own: the places of
+  these among its inputs, counted from 0. Their infinite values are missing like all others.
 
 An oracle shares no code with its operator, so that one mistake can't stand in both.
 """
@@ -68,6 +70,7 @@ def ew_mean(values: Sequence[float], row: int, decay: float) -> float:
     """The mean of the values up to and with ``row``, each weighted by ``decay ** age in rows``.
 
     What is averaged are the differences to the last value: a constant history gives it exactly.
+    With ``decay`` 0 there has to be a value on the row itself.
     """
     weights = [(decay ** (row - at), at) for at in range(row + 1) if not math.isnan(values[at])]
     if not weights:

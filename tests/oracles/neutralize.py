@@ -7,6 +7,10 @@ import pandas as pd
 
 from oracles import Case, cell_by_cell
 
+# Equal values leave exactly 0, and arithmetic leaves what it rounds them by: what is neutralized
+# here are daily returns, of about this size, and larger values.
+UNIT = 0.01
+
 CASES = (
     Case(("returns", "levels")),
     Case(("returns", "levels", "prices")),
