@@ -141,6 +141,86 @@ def _labels_text() -> pd.DataFrame:
     return _labels_number().astype(object).map(names.get, na_action="ignore")
 
 
+def _high() -> pd.DataFrame:
+    """The day's highest price, to ``prices`` as the close; gaps of its own besides."""
+    random = np.random.default_rng(21)
+    above = 1 + np.abs(random.normal(0, 0.01, SHAPE))
+    high = (_prices() * above).round(2)
+    high["GSK"] = 87.13
+    return high.mask(random.random(SHAPE) < 0.02)
+
+
+def _low() -> pd.DataFrame:
+    """The day's lowest price, to ``prices`` as the close; gaps of its own besides."""
+    random = np.random.default_rng(22)
+    below = 1 - np.abs(random.normal(0, 0.01, SHAPE))
+    low = (_prices() * below).round(2)
+    low["GSK"] = 87.13
+    return low.mask(random.random(SHAPE) < 0.02)
+
+
+def _traded() -> pd.DataFrame:
+    """The value traded a day: days without any trade, one of next to nothing, one mistyped."""
+    random = np.random.default_rng(23)
+    traded = np.exp(random.normal(np.linspace(10, 16, SHAPE[1]), 0.6, SHAPE)).round()
+    traded[random.random(SHAPE) < 0.03] = 0.0
+    traded[50, 0] = 0.01
+    traded[60, 1] = -250.0
+    traded[70:80, 6] = 0.0
+    return _gaps(_wide(traded))
+
+
+def _caps() -> pd.DataFrame:
+    """Market capitalizations, three of them 0 or mistyped; they change once a week."""
+    random = np.random.default_rng(24)
+    weeks = np.arange(SHAPE[0]) // 5
+    steps = random.normal(0, 0.02, (weeks[-1] + 1, SHAPE[1])).cumsum(axis=0)[weeks]
+    caps = (np.logspace(8, 11, SHAPE[1])[::-1] * np.exp(steps)).round()
+    caps[12, 0], caps[13, 1], caps[100, 7] = 0.0, -5e9, 0.0
+    return _wide(caps).mask(random.random(SHAPE) < 0.03)
+
+
+def _market() -> pd.DataFrame:
+    """A factor: one column, which is none of the shares; begins late and has gaps."""
+    random = np.random.default_rng(25)
+    values = pd.DataFrame({"FTSE": random.normal(0.0003, 0.009, SHAPE[0])}, index=DATES)
+    return values.mask(random.random((SHAPE[0], 1)) < 0.03).iloc[3:]
+
+
+def _monthly() -> pd.DataFrame:
+    """Figures on dates of their own: month ends and days between, weekends among them.
+
+    They begin before the others and end after them. One share more, one that isn't there, one
+    that is reported every other time only, one that is reported once, and an infinite figure.
+    """
+    random = np.random.default_rng(26)
+    months = pd.date_range("2014-11-30", "2016-06-30", freq="ME")
+    between = pd.DatetimeIndex(["2015-01-01", "2015-02-14", "2015-03-01", "2015-07-09"])
+    dates = months.union(between).rename("date").as_unit("ns")
+    shares = ["ZZZ", *reversed(TICKERS)]
+    monthly = pd.DataFrame(random.normal(5, 2, (len(dates), len(shares))).round(3), dates, shares)
+    monthly = monthly.mask(random.random(monthly.shape) < 0.1)
+    monthly.loc[dates[::2], "BP"] = np.nan
+    monthly.loc[dates != "2015-05-31", "EXPN"] = np.nan
+    monthly.loc["2015-06-30", "AAL"] = np.inf
+    return monthly.drop(columns="PSON")
+
+
+def _every_day() -> pd.DataFrame:
+    """Prices on Saturdays and Sundays too, through the turn of a year."""
+    every_day = _prices().iloc[150:220]
+    every_day.index = pd.date_range("2015-11-26", periods=70, name="date").as_unit("ns")
+    every_day.iloc[14:30, :2] = np.nan
+    return every_day
+
+
+def _extremes() -> pd.DataFrame:
+    """What overflows, what is next to 0, and 0 of either sign."""
+    values = [1e308, -1e308, 1.7e308, 1e200, 1e-200, 5e-324, -5e-324, 0.0, -0.0, 1.0, -1.0, 710.0]
+    rows = [np.roll(values, 5 * shift) for shift in range(7)]
+    return pd.DataFrame(rows, index=DATES[:7], columns=TICKERS)
+
+
 FRAMES = {
     "prices": _prices(),
     "returns": _returns(),
@@ -158,6 +238,14 @@ FRAMES = {
     "one_column_table": _sectors()[["industry"]],
     "labels_text": _labels_text(),
     "labels_number": _labels_number(),
+    "high": _high(),
+    "low": _low(),
+    "traded": _traded(),
+    "caps": _caps(),
+    "market": _market(),
+    "monthly": _monthly(),
+    "every_day": _every_day(),
+    "extremes": _extremes(),
 }
 
 

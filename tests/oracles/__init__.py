@@ -5,7 +5,9 @@ One file an operator, ``oracles/<operator>.py``, with these names in it:
 - ``CASES``: the inputs (names of frames of ``tests/frames.py``) and parameters to try;
 - ``oracle``: the same arguments to the expected frame. It gets its inputs aligned, with infinite
   values already missing, as the conventions of the operators promise;
-- ``UNIT``, where results have a natural unit: see ``relative_errors``.
+- ``UNIT``, where results have a natural unit: see ``relative_errors``;
+- ``UNALIGNED``, where an operator takes inputs on dates and shares of their own: the places of
+  these among its inputs, counted from 0. Their infinite values are missing like all others.
 
 An oracle shares no code with its operator, so that one mistake can't stand in both.
 """
@@ -57,6 +59,82 @@ def present(values: Sequence[float]) -> list[float]:
 def mean(values: Sequence[float]) -> float:
     """The mean from a sum that is rounded once (``math.fsum``), whatever the values' sizes."""
     return math.fsum(values) / len(values)
+
+
+def finite(value: float) -> float:
+    """The value, missing if it is infinite."""
+    return math.nan if math.isinf(value) else value
+
+
+def ew_mean(values: Sequence[float], row: int, decay: float) -> float:
+    """The mean of the values up to and with ``row``, each weighted by ``decay ** age in rows``.
+
+    What is averaged are the differences to the last value: a constant history gives it exactly.
+    With ``decay`` 0 there has to be a value on the row itself.
+    """
+    weights = [(decay ** (row - at), at) for at in range(row + 1) if not math.isnan(values[at])]
+    if not weights:
+        return math.nan
+    origin = values[weights[-1][1]]
+    total = math.fsum(weight for weight, _ in weights)
+    return origin + math.fsum(weight * (values[at] - origin) for weight, at in weights) / total
+
+
+def labels_of(
+    x: pd.DataFrame, groups: pd.DataFrame | None, by: str | None
+) -> dict[tuple[str, int], object]:
+    """The group of each share on each row of ``x``, None if it has none."""
+
+    def label(share: str, row: int) -> object:
+        if groups is None:
+            return "universe"
+        if isinstance(groups.index, pd.DatetimeIndex):
+            found = groups[share].iloc[row]
+        elif share in groups.index:
+            column = by or ("sector" if "sector" in groups else groups.columns[0])
+            found = groups.loc[share, column]
+        else:
+            return None
+        return None if pd.isna(found) else found
+
+    return {(share, row): label(share, row) for share in x for row in range(len(x))}
+
+
+def within_groups(
+    x: pd.DataFrame,
+    groups: pd.DataFrame | None,
+    by: str | None,
+    cell: Callable[[float, list[float]], float],
+) -> pd.DataFrame:
+    """``cell(value, values of its group on that date)`` for each value of a share with a group."""
+    labels = labels_of(x, groups, by)
+    values = {share: x[share].tolist() for share in x}
+    members: dict[object, list[float]] = {}
+    for (share, row), label in labels.items():
+        members.setdefault((label, row), []).append(values[share][row])
+
+    def result(share: str, row: int) -> float:
+        value, label = values[share][row], labels[share, row]
+        if math.isnan(value) or label is None:
+            return math.nan
+        return cell(value, present(members[label, row]))
+
+    return cell_by_cell(x, result)
+
+
+def of_each_cell(
+    function: Callable[..., float], x: pd.DataFrame, *others: pd.DataFrame
+) -> pd.DataFrame:
+    """``function`` of the cells in the same place, infinite results missing."""
+    frames = [{share: table[share].tolist() for share in x} for table in (x, *others)]
+
+    def result(share: str, row: int) -> float:
+        try:
+            return finite(function(*(table[share][row] for table in frames)))
+        except OverflowError:
+            return math.nan
+
+    return cell_by_cell(x, result)
 
 
 def relative_errors(
