@@ -53,15 +53,24 @@ def dated(table: pd.DataFrame) -> bool:
     return isinstance(table.index, pd.DatetimeIndex)
 
 
-def aligned(inputs: list[pd.DataFrame]) -> list[pd.DataFrame]:
+def aligned(inputs: list[pd.DataFrame], unaligned: tuple[int, ...] = ()) -> list[pd.DataFrame]:
     """The inputs as the conventions hand them on: on the first one's dates and shares, finite."""
     first = inputs[0]
     return [
-        table.reindex(index=first.index, columns=first.columns).pipe(finite)
-        if dated(table)
-        else table
-        for table in inputs
+        table
+        if not dated(table)
+        else finite(table)
+        if position in unaligned
+        else finite(on_dates_and_shares_of(first, table))
+        for position, table in enumerate(inputs)
     ]
+
+
+def on_dates_and_shares_of(first: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    if table.shape[1] == 1 and table.columns[0] not in first.columns:
+        factor = table.iloc[:, 0].reindex(first.index)
+        return pd.DataFrame({share: factor for share in first.columns})
+    return table.reindex(index=first.index, columns=first.columns)
 
 
 def finite(table: pd.DataFrame) -> pd.DataFrame:
@@ -102,7 +111,8 @@ def test_the_name_is_the_one_in_the_namespace(name: str) -> None:
 @each(CALLS)
 def test_the_result_is_the_oracle_s(operator: Operator, case: Case) -> None:
     module = ORACLES[operator.name]
-    expected = module.oracle(*aligned(frames_of(case)), **case.params)
+    inputs = aligned(frames_of(case), getattr(module, "UNALIGNED", ()))
+    expected = module.oracle(*inputs, **case.params)
     result = call(operator, frames_of(case), case)
     assert_same(result, expected, unit=getattr(module, "UNIT", 0.0))
 

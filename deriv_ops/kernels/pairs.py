@@ -40,7 +40,9 @@ def comoments(x: Floats, y: Floats, window: int, needed: int, what: int) -> Floa
             for row in range(first, min(first + window, rows)):
                 xs, ys = x[row, lo : lo + width], y[row, lo : lo + width]
                 _add(xs, ys, begun)
-                _result(xs, ys, ends[row - first + 1], begun, needed, what, out[row, lo : lo + width])
+                _result(
+                    xs, ys, ends[row - first + 1], begun, needed, what, out[row, lo : lo + width]
+                )
     return out
 
 

@@ -92,7 +92,7 @@ def extremes(x: Floats, window: int, needed: int, what: int) -> Floats:
     A window of 0 is all history. Of equal values the latest counts.
     """
     rows, columns = x.shape
-    block = window if window > 0 else rows
+    block = window if window > 0 else max(rows, 1)
     sign = -1.0 if what in (LEAST, AGE_OF_LEAST) else 1.0
     out = np.empty((rows, columns))
     # Of the values that are there: their number, the largest (times the sign), and its row.

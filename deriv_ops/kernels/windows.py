@@ -28,7 +28,7 @@ def moments(x: Floats, window: int, needed: int, what: int) -> Floats:
     The variance is that of a sample (n - 1).
     """
     rows, columns = x.shape
-    block = window if window > 0 else rows
+    block = window if window > 0 else max(rows, 1)
     out = np.empty((rows, columns))
     # Of the block before: its last rows, from each of its rows on. Stays empty for all history.
     ends = np.zeros((window + 1, 3 * TILE))

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from deriv_ops.errors import OperatorError, did_you_mean
+from deriv_ops.errors import OperatorError
+from deriv_ops.kernels import groups as kernels
+from deriv_ops.kernels import like, values
+from deriv_ops.operators._groups import codes_of
 from deriv_ops.operators.conventions import is_dated
 from deriv_ops.operators.declare import Frame, Groups, operator
 
-Codes: TypeAlias = NDArray[np.intp]
 
-
-@operator(aliases={"clusterishito": "time_varying"})
+@operator("cross section", missing="left out", aliases={"clusterishito": "time_varying"})
 def calc_dev_by(
     x: Frame,
     groups: Groups | None = None,
@@ -58,58 +55,13 @@ def calc_dev_by(
     {'Energy': 2.0}
 
     """
-    codes, labels = _codes(x, groups, time_varying, by)
-    values = x.to_numpy()
-    member = (codes >= 0) & ~np.isnan(values)
-    row, share = np.nonzero(member)
-    bins = row * len(labels) + codes[row, share]
-    size = len(values) * len(labels)
-    with np.errstate(invalid="ignore"):
-        means = np.bincount(bins, values[row, share], size) / np.bincount(bins, minlength=size)
-    if do_reduce:
-        return pd.DataFrame(means.reshape(len(values), len(labels)), x.index, labels)
-    deviation = np.full_like(values, np.nan)
-    deviation[row, share] = values[row, share] - means[bins]
-    return pd.DataFrame(deviation, x.index, x.columns)
-
-
-def _codes(
-    x: pd.DataFrame, groups: pd.DataFrame | None, time_varying: bool, by: str | None
-) -> tuple[Codes, pd.Index]:
-    """Return for each cell the position of its group among the labels, -1 for none."""
     if time_varying and (groups is None or not is_dated(groups)):
         raise OperatorError(
             "calc_dev_by: time_varying groups must be dates x shares, got "
             + ("none" if groups is None else "a static table")
         )
-    if groups is None:
-        return np.zeros(x.shape, np.intp), pd.Index(["universe"])
-    if is_dated(groups):
-        if by is not None:
-            raise OperatorError(
-                "calc_dev_by: 'by' names a column of a static table; groups are dates x shares"
-            )
-        cells = groups.to_numpy().ravel()
-    else:
-        cells = _column(groups, by).reindex(x.columns).to_numpy()
-    codes, labels = pd.factorize(cells, sort=True)
-    return np.broadcast_to(codes.reshape(-1, x.shape[1]), x.shape), _names(labels)
-
-
-def _column(table: pd.DataFrame, by: str | None) -> pd.Series:
-    columns = list(table.columns)
-    if by is None:
-        by = "sector" if "sector" in columns or len(columns) != 1 else columns[0]
-    if by not in columns:
-        have = ", ".join(map(str, columns))
-        raise OperatorError(
-            f"calc_dev_by: the table of groups has no column {by!r}; it has {have}"
-            f"{did_you_mean(by, columns)}; name one with the parameter 'by'"
-        )
-    column: pd.Series = table[by]
-    return column
-
-
-def _names(labels: NDArray[np.generic]) -> pd.Index:
-    whole = labels.dtype.kind == "f" and bool((labels == np.trunc(labels)).all())
-    return pd.Index([str(label) for label in (labels.astype("int64") if whole else labels)])
+    codes, labels = codes_of("calc_dev_by", x, groups, by)
+    if do_reduce:
+        means = kernels.means(values(x), codes, len(labels))
+        return pd.DataFrame(means, x.index, labels, copy=False)
+    return like(x, kernels.deviations(values(x), codes, len(labels)))

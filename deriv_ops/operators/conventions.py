@@ -50,7 +50,8 @@ def conform(operator: Operator, inputs: Sequence[pd.DataFrame | None]) -> list[p
             frame = _spread(frame, rows, shares)
         elif declared.kind != "irregular" and is_dated(frame):
             frame = _aligned(frame, rows, shares)
-        conformed.append(frame)
+        # Another object, with the same numbers: what an operator hands on is not the input itself.
+        conformed.append(frame.copy(deep=False))
     return conformed
 
 

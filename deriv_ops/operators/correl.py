@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import numpy as np
-import pandas as pd
-
+from deriv_ops.kernels import like, pairs, values
 from deriv_ops.operators._types import Rows
-from deriv_ops.operators._windows import centred, windows
 from deriv_ops.operators.declare import Frame, operator
 
 
-@operator(aliases={"minp": "min_periods"})
+@operator(
+    "time series",
+    lookback=lambda window: window - 1,
+    missing="left out",
+    aliases={"minp": "min_periods"},
+)
 def correl(x: Frame, y: Frame, /, window: Rows, min_periods: Rows | None = None) -> Frame:
     """Pearson correlation of a share's x with its y over the trailing `window` rows.
 
@@ -35,18 +37,5 @@ def correl(x: Frame, y: Frame, /, window: Rows, min_periods: Rows | None = None)
     [nan, nan, 0.5, -1.0]
 
     """
-    both = (x.notna() & y.notna()).to_numpy()
-    xs = np.where(both, x.to_numpy(), np.nan)
-    ys = np.where(both, y.to_numpy(), np.nan)
     needed = max(2, window if min_periods is None else min_periods)
-    result = np.full_like(xs, np.nan)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        for row, (held_x, held_y) in enumerate(
-            zip(windows(xs, window), windows(ys, window), strict=True)
-        ):
-            count, _, dx = centred(held_x)
-            _, _, dy = centred(held_y)
-            norm = np.sqrt((dx * dx).sum(axis=0)) * np.sqrt((dy * dy).sum(axis=0))
-            defined = (count >= needed) & (norm > 0)
-            result[row, defined] = ((dx * dy).sum(axis=0) / norm)[defined]
-    return pd.DataFrame(result.clip(-1, 1), x.index, x.columns)
+    return like(x, pairs.comoments(values(x), values(y), window, needed, pairs.CORRELATION))

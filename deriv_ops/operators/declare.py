@@ -99,9 +99,9 @@ class Operator:
     """
 
     function: Callable[..., pd.DataFrame]
-    kind: Kind
-    missing: Missing
-    rows_back: Lookback = 0
+    kind: Kind = "panel"
+    missing: Missing = "left out"
+    rows_back: Lookback = None
     aliases: Mapping[str, str] = field(default_factory=dict)
     looks_ahead: bool = False
 
@@ -147,6 +147,8 @@ class Operator:
 
     def lookback(self, params: Mapping[str, Any]) -> int | None:
         """How many rows before its own a row of the result depends on; None for all."""
+        if self.kind == "cross section":
+            return 0
         if not callable(self.rows_back):
             return self.rows_back
         names = inspect.signature(self.rows_back).parameters
@@ -230,14 +232,14 @@ class Operator:
 
 
 def operator(
-    kind: Kind,
+    kind: Kind = "panel",
     *,
-    missing: Missing,
-    lookback: Lookback = 0,
+    missing: Missing = "left out",
+    lookback: Lookback = None,
     aliases: Mapping[str, str] | None = None,
     looks_ahead: bool = False,
 ) -> Callable[[Callable[..., pd.DataFrame]], Operator]:
-    """Declare an operator.
+    """Declare an operator. Without arguments nothing is promised of it.
 
     Parameters
     ----------
@@ -246,7 +248,7 @@ def operator(
     missing: what becomes of a missing value: ``kept``, ``left out`` of what is computed from
         several, or ``filled``.
     lookback: how many rows before its own a row of the result depends on: a number, a function of
-        parameters by their names, None for all history.
+        parameters by their names, None for all history; none at all for a cross section.
     aliases: other spellings of parameters, with the documented name of each.
     looks_ahead: say so when a row of the result may depend on later rows.
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from annotated_types import Ge
 
+from deriv_ops.kernels import ewm, like, values
 from deriv_ops.operators._types import Observations
 from deriv_ops.operators.declare import Frame, operator
 
@@ -13,7 +14,12 @@ from deriv_ops.operators.declare import Frame, operator
 ROWS_A_YEAR = 260
 
 
-@operator(aliases={"annulize": "annualize", "minp": "min_periods"})
+@operator(
+    "time series",
+    lookback=None,
+    missing="left out",
+    aliases={"annulize": "annualize", "minp": "min_periods"},
+)
 def ewmstd(
     x: Frame,
     /,
@@ -45,6 +51,8 @@ def ewmstd(
     [nan, 0.014142, 0.018397]
 
     """
-    # With one observation the variance is 0 / 0, which pandas at times rounds to a false zero.
-    deviation = x.ewm(span=span, min_periods=max(min_periods, 2)).std()
-    return deviation * ROWS_A_YEAR**0.5 if annualize else deviation
+    needed = max(min_periods, 2)
+    deviation = ewm.variance(values(x), 2.0 / (span + 1.0), needed, True)
+    if annualize:
+        deviation *= ROWS_A_YEAR**0.5
+    return like(x, deviation)

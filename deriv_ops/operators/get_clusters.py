@@ -11,14 +11,21 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
+from deriv_ops.kernels import Floats, like
+from deriv_ops.kernels import values as values_of
+from deriv_ops.kernels.correlation import PairSums
 from deriv_ops.operators._types import Rows
-from deriv_ops.operators._windows import Floats
 from deriv_ops.operators.declare import Date, Frame, operator
 
 Method: TypeAlias = Literal["ward", "average", "complete", "single", "weighted"]
 
 
-@operator(aliases={"dend": "end_date", "minp": "min_periods"})
+@operator(
+    "panel",
+    lookback=None,
+    missing="left out",
+    aliases={"dend": "end_date", "minp": "min_periods"},
+)
 def get_clusters(
     x: Frame,
     /,
@@ -67,7 +74,8 @@ def get_clusters(
     {'A': 1.0, 'B': 0.0, 'C': 0.0}
 
     """
-    values = x.to_numpy()
+    values = values_of(x)
+    sums = PairSums(values) if on == "correlation" else None
     labels = np.full_like(values, np.nan)
     made = np.full(x.shape[1], np.nan)
     dates = pd.DatetimeIndex(x.index)
@@ -76,13 +84,13 @@ def get_clusters(
     firsts: list[int] = (1 + np.flatnonzero(np.diff(months))).tolist()
     for first, until in pairwise([*firsts, len(values)]):
         if dates[first - 1] <= last:
-            known = values[max(0, first - window) if window else 0 : first]
-            if on == "level":
-                made = _by_level(known[-1], levels, method)
+            if sums is None:
+                made = _by_level(values[first - 1], levels, method)
             else:
-                made = _by_correlation(known, levels, method, min_periods)
+                sums.take(max(0, first - window) if window else 0, first)
+                made = _by_correlation(sums, levels, method, min_periods)
         labels[first:until] = made
-    return pd.DataFrame(np.where(np.isnan(values), np.nan, labels), x.index, x.columns)
+    return like(x, np.where(np.isnan(values), np.nan, labels))
 
 
 def _by_level(values: Floats, levels: int, method: Method) -> Floats:
@@ -97,16 +105,17 @@ def _by_level(values: Floats, levels: int, method: Method) -> Floats:
     return labels
 
 
-def _by_correlation(history: Floats, levels: int, method: Method, min_periods: int) -> Floats:
-    present = (~np.isnan(history)).sum(axis=0) >= min_periods
-    known = pd.DataFrame(history[:, present])
-    labels = np.full(history.shape[1], np.nan)
-    if known.shape[1] > 1:
-        rho = known.corr(min_periods=min_periods).fillna(0.0).to_numpy(copy=True)
-        distance = np.sqrt(2 * (1 - rho.clip(-1, 1)))
+def _by_correlation(sums: PairSums, levels: int, method: Method, min_periods: int) -> Floats:
+    observed = sums.count.diagonal()
+    present = observed >= min_periods
+    labels = np.full(len(present), np.nan)
+    if present.sum() > 1:
+        rho = sums.correlations(min_periods)[np.ix_(present, present)]
+        distance = np.sqrt(2 * (1 - rho))
         np.fill_diagonal(distance, 0.0)
         tree = linkage(squareform(distance, checks=False), method)
-        labels[present] = _ordered(fcluster(tree, levels, "maxclust"), known.mean().to_numpy())
+        level = sums.origin[present] + sums.sums.diagonal()[present] / observed[present]
+        labels[present] = _ordered(fcluster(tree, levels, "maxclust"), level)
     else:
         labels[present] = 0
     return labels

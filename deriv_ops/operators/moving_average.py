@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import numpy as np
-import pandas as pd
-
+from deriv_ops.kernels import like, values, windows
 from deriv_ops.operators._types import Rows
-from deriv_ops.operators._windows import moments
 from deriv_ops.operators.declare import Frame, operator
 
 
-@operator(aliases={"minp": "min_periods"})
+@operator(
+    "time series",
+    lookback=lambda window: window - 1,
+    missing="left out",
+    aliases={"minp": "min_periods"},
+)
 def moving_average(x: Frame, /, window: Rows, min_periods: Rows | None = None) -> Frame:
     """Mean of the observations in the trailing `window` rows, up to and with the row.
 
@@ -32,6 +34,5 @@ def moving_average(x: Frame, /, window: Rows, min_periods: Rows | None = None) -
     [nan, 1.5, 1.5, 4.0]
 
     """
-    count, mean, _ = moments(x.to_numpy(), window)
     needed = window if min_periods is None else min_periods
-    return pd.DataFrame(np.where(count >= needed, mean, np.nan), x.index, x.columns)
+    return like(x, windows.moments(values(x), window, max(needed, 1), windows.MEAN))

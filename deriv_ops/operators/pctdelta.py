@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from deriv_ops.kernels import like, values
+from deriv_ops.kernels.changes import RELATIVE, changes
 from deriv_ops.operators._types import Rows
 from deriv_ops.operators.declare import Frame, operator
 
 
-@operator()
+@operator("time series", lookback=lambda period: period, missing="kept")
 def pctdelta(x: Frame, /, period: Rows = 1) -> Frame:
     """Relative change over `period` rows: ``x[t] / x[t - period] - 1``.
 
@@ -28,5 +30,4 @@ def pctdelta(x: Frame, /, period: Rows = 1) -> Frame:
     [nan, 0.1, nan, nan]
 
     """
-    change = x / x.shift(period) - 1
-    return change.where(change.abs() != float("inf"))
+    return like(x, changes(values(x), period, RELATIVE))

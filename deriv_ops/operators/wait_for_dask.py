@@ -10,7 +10,7 @@ from annotated_types import Ge
 from deriv_ops.operators.declare import Frame, operator
 
 
-@operator()
+@operator("time series", lookback=0, missing="kept")
 def wait_for_dask(x: Frame, /, seconds: Annotated[float, Ge(0)] = 1.0) -> Frame:
     """Hand x on after a wait, to look at how a run is scheduled.
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
-import pandas as pd
-
+from deriv_ops.kernels import like, values, windows
+from deriv_ops.kernels.changes import DIFFERENCE, RELATIVE, changes
 from deriv_ops.operators._types import Observations, Rows
-from deriv_ops.operators._windows import moments
 from deriv_ops.operators.declare import Frame, operator
 
 
-@operator(aliases={"h": "period", "minp": "min_periods", "inpct": "relative"})
+@operator(
+    "time series",
+    lookback=lambda period, window: None if window is None else period + window - 1,
+    missing="left out",
+    aliases={"h": "period", "minp": "min_periods", "inpct": "relative"},
+)
 def zscore(
     x: Frame,
     /,
@@ -46,11 +49,5 @@ def zscore(
     [nan, nan, nan, -0.5774, 1.4142]
 
     """
-    past = x.shift(period)
-    change = (x / past - 1 if relative else x - past).to_numpy(copy=True)
-    change[np.isinf(change)] = np.nan
-    count, mean, std = moments(change, window)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        score = (change - mean) / std
-    score[(count < min_periods) | (std == 0)] = np.nan
-    return pd.DataFrame(score, index=x.index, columns=x.columns)
+    change = changes(values(x), period, RELATIVE if relative else DIFFERENCE)
+    return like(x, windows.moments(change, window or 0, max(min_periods, 2), windows.ZSCORE))
