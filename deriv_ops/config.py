@@ -25,6 +25,8 @@ class Config:
     inputs_dir: folder of the input tables; the sample market's, below the results, when not set.
     results_dir: folder of the results.
     vars_to_launch: names of the variables to compute; empty for all.
+    codec: how results are compressed.
+    precision: how the numbers of results are stored.
     sample: dates, shares and seed of the sample market; None when the inputs are the user's.
 
     """
@@ -33,6 +35,8 @@ class Config:
     inputs_dir: Path
     results_dir: Path
     vars_to_launch: tuple[str, ...]
+    codec: str
+    precision: str
     sample: Mapping[str, int] | None
 
     @classmethod
@@ -45,6 +49,8 @@ class Config:
             inputs_dir=Path(own_inputs) if own_inputs else results_dir / "sample_market",
             results_dir=results_dir,
             vars_to_launch=names_to_launch(values["vars_to_launch"]),
+            codec=values["codec"],
+            precision=values["precision"],
             sample=None if own_inputs else {key: values[f"sample_{key}"] for key in _SAMPLE},
         )
 

@@ -132,7 +132,7 @@ def _parsed(thing: FunctionType | type) -> ast.AST | None:
         if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
             if ast.get_docstring(node, clean=False) is not None:
                 node.body = node.body[1:] or [ast.Pass()]
-            # The declaration of an operator says nothing of what it computes.
+            # How an operator is declared or compiled says nothing of what it computes.
             node.decorator_list = [d for d in node.decorator_list if not _is_declaration(d)]
     return tree
 
@@ -140,7 +140,7 @@ def _parsed(thing: FunctionType | type) -> ast.AST | None:
 def _is_declaration(decorator: ast.expr) -> bool:
     target = decorator.func if isinstance(decorator, ast.Call) else decorator
     name = target.attr if isinstance(target, ast.Attribute) else getattr(target, "id", "")
-    return name == "operator"
+    return name in ("operator", "kernel", "part")
 
 
 def _compiled(code: CodeType) -> str:

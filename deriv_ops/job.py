@@ -35,9 +35,9 @@ _LIBRARIES = ("deriv-ops", "numpy", "pandas", "pyarrow", "scipy")
 logger = logging.getLogger("deriv_ops")
 
 
-def as_param(variable: FileVar | Var) -> dict[str, Any]:
-    """Return a checked variable of a catalog as plain values."""
-    named: dict[str, Any] = {"derivation": variable.label}
+def as_param(variable: FileVar | Var, precision: str = "float64") -> dict[str, Any]:
+    """Return a checked variable of a catalog, and how its numbers are stored, as plain values."""
+    named: dict[str, Any] = {"derivation": variable.label, "precision": precision}
     if isinstance(variable, FileVar):
         reader = variable.reader or read_table
         code = code_digest(reader, checked)
@@ -69,7 +69,9 @@ def read_input(path: Path, reader: Reader | None = None) -> pd.DataFrame:
     return checked(frame, found)
 
 
-def compute(derivation: Mapping[str, Any], inputs: Sequence[Path], output: Path) -> None:
+def compute(
+    derivation: Mapping[str, Any], inputs: Sequence[Path], output: Path, codec: str = "none"
+) -> None:
     """Compute one derivation from the files of its parents and write its result."""
     with telling(derivation["derivation"]):
         started = time.perf_counter()
@@ -86,9 +88,12 @@ def compute(derivation: Mapping[str, Any], inputs: Sequence[Path], output: Path)
             frame = operator.apply([result.frame for result in results], derivation["params"])
             digests = {"inputs": dict(zip(derivation["parents"], parents, strict=True))}
             made_of = [derivation["code"], derivation["operator"], derivation["params"], parents]
+        made_of.append(derivation["precision"])
         text = json.dumps(made_of, sort_keys=True).encode()
         digests["result"] = hashlib.sha256(text).hexdigest()[:16]
-        write_result(output, frame, {**derivation, "digests": digests, "versions": _versions()})
+        frame = _stored(frame, derivation["precision"])
+        provenance = {**derivation, "digests": digests, "versions": _VERSIONS}
+        write_result(output, frame, provenance, codec)
         rows, columns = frame.shape
         missing = float(frame.isna().to_numpy().mean()) if frame.size else 0.0
         logger.info(
@@ -127,13 +132,22 @@ def run_script(snakemake: Any) -> None:
     logging.captureWarnings(True)
     try:
         inputs = [Path(path) for path in snakemake.input]
-        compute(snakemake.params.derivation, inputs, Path(snakemake.output[0]))
+        output, codec = Path(snakemake.output[0]), snakemake.config["codec"]
+        compute(snakemake.params.derivation, inputs, output, codec)
     except DerivationError as error:
         logger.exception("failed")
         # The cause is of our own making where there is nothing in the code to look for.
         if isinstance(error.__cause__, DerivOpsError):
             raise SystemExit(f"{error}\n(traceback in {log})") from error
         raise
+
+
+def _stored(frame: pd.DataFrame, precision: str) -> pd.DataFrame:
+    """Return a frame with its numbers in the precision that the file has."""
+    if precision == "float64":
+        return frame
+    numbers = frame.select_dtypes("float64").columns
+    return frame.astype(dict.fromkeys(numbers, precision))
 
 
 def _versions() -> dict[str, str]:
@@ -144,3 +158,7 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:  # used from a checkout that isn't installed
             versions[library] = "unknown"
     return versions
+
+
+# Once for all jobs of a warm worker: looking them up takes longer than many operators do.
+_VERSIONS = _versions()

@@ -41,7 +41,7 @@ def rule_spec(variable: FileVar | Var, config: Config) -> RuleSpec:
         input=_inputs(variable, config),
         output=result_path(variable, config),
         log=str(Path("logs", variable.folder.lstrip("/"), f"{variable.name}.log")),
-        derivation=as_param(variable),
+        derivation=as_param(variable, config.precision),
     )
 
 
@@ -65,7 +65,7 @@ def mock_snakemake(name: str, config_file: Path = CONFIG_FILE) -> SimpleNamespac
         output=[spec.output],
         log=[spec.log],
         params=SimpleNamespace(derivation=spec.derivation),
-        config={"catalog": config.catalog},
+        config={"catalog": config.catalog, "codec": config.codec},
     )
 
 

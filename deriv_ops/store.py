@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from snakemake_executor_plugin_dask import handover
 
+from deriv_ops.arrow import to_frame, to_table
 from deriv_ops.errors import InputFileError, OutputError
 
 _KEY = b"deriv_ops"
@@ -32,15 +33,25 @@ class Result(NamedTuple):
     provenance: dict[str, Any]
 
 
-def write_result(path: Path, frame: pd.DataFrame, provenance: Mapping[str, Any]) -> None:
+def write_result(
+    path: Path, frame: pd.DataFrame, provenance: Mapping[str, Any], codec: str = "none"
+) -> None:
     """Write a frame so that ``pd.read_parquet(path)`` gives it back, with its provenance.
 
     The file appears whole or not at all; raises as `whole` does.
     """
-    table = pa.Table.from_pandas(frame)
+    table = to_table(frame)
     metadata = {**(table.schema.metadata or {}), _KEY: json.dumps(provenance).encode()}
     with whole(path) as unfinished:
-        pq.write_table(table.replace_schema_metadata(metadata), unfinished)
+        pq.write_table(
+            table.replace_schema_metadata(metadata),
+            unfinished,
+            compression=codec,
+            # Numbers that hardly repeat gain nothing from either, and both cost time.
+            use_dictionary=False,
+            write_statistics=False,
+            row_group_size=max(1, table.num_rows),
+        )
     handover.put(path, Result(frame, dict(provenance)))
 
 
@@ -73,13 +84,14 @@ def read_result(path: str | Path) -> Result:
     if handed_over is not None:
         return handed_over
     try:
-        table = pq.read_table(path)
+        with pq.ParquetFile(path) as file:
+            table = file.read(use_threads=False)
     except (pa.ArrowInvalid, OSError) as error:
         reason = str(error).partition("\n")[0]
         raise InputFileError(
             f"{path}: isn't a result that can be read: {reason}; remove it to have it made again"
         ) from error
-    return Result(table.to_pandas(), _provenance(table.schema, path))
+    return Result(to_frame(table), _provenance(table.schema, path))
 
 
 def read_provenance(path: str | Path) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def aligned(inputs: list[pd.DataFrame], unaligned: tuple[int, ...] = ()) -> list
 def on_dates_and_shares_of(first: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     if table.shape[1] == 1 and table.columns[0] not in first.columns:
         factor = table.iloc[:, 0].reindex(first.index)
-        return pd.DataFrame({share: factor for share in first.columns})
+        return pd.DataFrame(dict.fromkeys(first.columns, factor))
     return table.reindex(index=first.index, columns=first.columns)
 
 

@@ -66,7 +66,7 @@ def test_what_a_killed_writer_left_is_removed(tmp_path: Path, run_python):
 import os, pathlib, signal
 import pandas as pd, pyarrow.parquet as pq
 from deriv_ops.store import write_result
-def killed(table, path):
+def killed(table, path, **_):
     pathlib.Path(path).write_bytes(b"half")
     os.kill(os.getpid(), signal.SIGKILL)
 pq.write_table = killed

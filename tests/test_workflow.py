@@ -115,7 +115,7 @@ def test_nothing_reruns_without_a_reason(project: Path):
 
 
 def test_a_comment_a_touch_and_a_fresh_clone_rerun_nothing(project: Path):
-    edit(project / "deriv_ops/operators/zscore.py", "    past = x", "    # the past\n    past = x")
+    edit(project / "deriv_ops/operators/zscore.py", "    return like", "    # the end\n    return like")
     edit(
         project / "deriv_ops/operators/zscore.py",
         "Change over `period` rows, less",
@@ -133,9 +133,9 @@ def test_another_operator_s_code_reruns_what_uses_it_and_what_follows(project: P
     assert reruns(project) == {"all", "fin_rdt_1d_std", "clustervol", "fin_pricedevz1d_byvol"}
 
 
-def test_a_helper_s_code_reruns_what_calls_it(project: Path):
-    file = project / "deriv_ops/operators/_windows.py"
-    edit(file, "np.sqrt(squares / (count - 1))", "(squares / (count - 1)) ** 0.5")
+def test_a_kernel_s_code_reruns_what_calls_it(project: Path):
+    file = project / "deriv_ops/kernels/windows.py"
+    edit(file, "np.sqrt(squares / (count - 1.0))", "(squares / (count - 1.0)) ** 0.5")
     assert reruns(project) == {"all", *TOY[3:]}
 
 
@@ -305,10 +305,10 @@ def test_a_bad_cell_names_its_file_and_place(project: Path):
 
 
 def test_a_bug_in_an_operator_shows_its_own_line(project: Path):
-    edit(project / "deriv_ops/operators/pctdelta.py", "change = x /", "change = x.no_such /")
+    edit(project / "deriv_ops/operators/pctdelta.py", "    return like", "    x.no_such\n    return like")
     out = run(project, check=False).stdout
     assert "Temporary.fin_rdt_1d_all: AttributeError: 'DataFrame' object has no attribute" in out
-    assert "change = x.no_such /" in out
+    assert "    x.no_such" in out
 
 
 def test_a_killed_run_goes_on_where_it_was(project: Path):

@@ -12,7 +12,7 @@ later process. `deriv_ops.kernels.warm` does all of that at once.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, cast
 
 import numba
 import numpy as np
@@ -52,9 +52,8 @@ def part(function: Function) -> Function:
 
 def _compiled(function: Function) -> Function:
     # error_model: a division by zero gives what IEEE 754 says, and costs no check.
-    options = {"nogil": True, "cache": True, "error_model": "numpy"}
-    compiled: Function = numba.njit(**options)(function)
-    return compiled
+    compiled: Any = numba.njit(nogil=True, cache=True, error_model="numpy")(function)
+    return cast(Function, compiled)
 
 
 def values(x: pd.DataFrame) -> Floats:

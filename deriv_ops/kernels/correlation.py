@@ -53,7 +53,7 @@ class PairSums:
         self.rows = range(first, until)
 
     def correlations(self, needed: int) -> Floats:
-        """Return the correlations, 0 where fewer than `needed` rows have both or one is constant."""
+        """Return the correlations; 0 with fewer than `needed` rows in common, or of a constant."""
         with np.errstate(invalid="ignore", divide="ignore"):
             spread = self.squares - self.sums * self.sums / self.count
             product = self.products - self.sums * self.sums.T / self.count
@@ -65,7 +65,8 @@ class PairSums:
         exact = _of_pairs(rows, pairs)
         rho[pairs[:, 0], pairs[:, 1]] = rho[pairs[:, 1], pairs[:, 0]] = exact
         rho[~enough | np.isnan(rho)] = 0.0
-        return rho.clip(-1.0, 1.0, out=rho)
+        clipped: Floats = rho.clip(-1.0, 1.0)
+        return clipped
 
 
 @kernel(FRAME, PAIRS)

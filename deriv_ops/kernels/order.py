@@ -92,4 +92,4 @@ def _quantile(held: Floats, count: int, quantile: float) -> float:
     place = quantile * (count - 1)
     below = int(place)
     above = min(below + 1, count - 1)
-    return held[below] + (held[above] - held[below]) * (place - below)
+    return float(held[below] + (held[above] - held[below]) * (place - below))

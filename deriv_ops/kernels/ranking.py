@@ -169,4 +169,4 @@ def _quantile(values: Floats, members: Codes, quantile: float) -> float:
     below = int(place)
     above = min(below + 1, len(members) - 1)
     least = values[members[below]]
-    return least + (values[members[above]] - least) * (place - below)
+    return float(least + (values[members[above]] - least) * (place - below))

@@ -51,7 +51,7 @@ Missing: TypeAlias = Literal["kept", "left out", "filled"]
 
 # How many rows before its own a row of the result depends on, None for all: a number, or a
 # function of the parameters it names.
-Lookback: TypeAlias = int | None | Callable[..., int | None]
+Lookback: TypeAlias = int | Callable[..., int | None] | None
 
 # An input of numbers, dates x shares.
 Frame: TypeAlias = Annotated[pd.DataFrame, "frame"]
@@ -268,5 +268,6 @@ def _kind(operator_name: str, parameter: inspect.Parameter) -> InputKind:
             kind: InputKind = get_args(annotation)[1]
             return kind
     raise TypeError(
-        f"operator {operator_name}: input {parameter.name!r} must be annotated Frame, Groups or Irregular"
+        f"operator {operator_name}: input {parameter.name!r} must be annotated Frame, Groups or "
+        "Irregular"
     )

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from .server import kill_session
+from .server import KEEP_MEMORY, kill_session
 
 START_SECONDS = 60.0
 # Of what a job prints, so much goes to the console (the log, if the rule has one, gets it all).
@@ -79,7 +79,7 @@ class ForkServer:
                 [*command, str(remote.fileno()), json.dumps(list(preload))],
                 pass_fds=[remote.fileno()],
                 stdin=subprocess.DEVNULL,
-                env=os.environ | environment | SINGLE_THREADED,
+                env=KEEP_MEMORY | os.environ | environment | SINGLE_THREADED,
                 start_new_session=True,
             )
         # The number of its threads, once it is ready: one, unless a preloaded module starts some.

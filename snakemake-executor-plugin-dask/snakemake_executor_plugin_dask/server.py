@@ -31,6 +31,9 @@ from . import child, ledger
 
 GRACE_SECONDS = 1.0
 PR_SET_CHILD_SUBREAPER = 36
+# What a job frees is kept for what it allocates next. By default large blocks go back to the
+# system, which clears each page again: half the time of a job that works on frames.
+KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "4294967296", "MALLOC_TRIM_THRESHOLD_": "4294967296"}
 
 
 class Server:
@@ -204,6 +207,10 @@ def main() -> NoReturn:
     # Ctrl-C and SIGTERM are for the main process to handle, which then ends the worker.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # The C library has read these when this process started; they aren't for what jobs start.
+    for name, value in KEEP_MEMORY.items():
+        if os.environ[name] == value:
+            del os.environ[name]
     child.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     preload(json.loads(sys.argv[2]))
     control = socket.socket(fileno=int(sys.argv[1]))
