@@ -34,6 +34,7 @@ setup: .venv/ready $(PROFILES)
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --requirement requirements-dev.lock
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable . --editable $(PLUGIN)
+	$(BIN)/python -m deriv_ops.kernels.warm
 	@touch $@
 
 # Snakemake looks for `--profile NAME` in the current folder first, and never in profiles/. A link

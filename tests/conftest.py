@@ -22,8 +22,8 @@ CHECKOUT = ("Snakefile", "workflow", "config", "profiles", "envs", "deriv_ops")
 def copy_checkout(folder: Path) -> Path:
     """Copy the project, without set-up and results, to a new folder."""
     folder.mkdir(parents=True)
-    # Tests that run beside this one write their compiled modules in the meantime.
-    compiled = shutil.ignore_patterns("__pycache__")
+    # Compiled kernels are of use there too. Modules are compiled by tests that run beside this one.
+    compiled = shutil.ignore_patterns("*.pyc*", "*.tmp*")
     for name in CHECKOUT:
         if (ROOT / name).is_dir():
             shutil.copytree(ROOT / name, folder / name, ignore=compiled)

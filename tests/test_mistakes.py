@@ -20,7 +20,10 @@ MISTAKES = {
     ),
     "an operator that can't be imported": (
         "x = Var(operator()(lambda x, /: x), Basic.prices)",
-        (None, "TypeError: operator <lambda>: input 'x' must be annotated Frame, Groups or Irregular"),
+        (
+            None,
+            "TypeError: operator <lambda>: input 'x' must be annotated Frame, Groups or Irregular",
+        ),
     ),
     "unknown param": (
         "x = Var(op.moving_average, Basic.prices, {'windwo': 5, 'window': 5})",

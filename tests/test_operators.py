@@ -133,6 +133,48 @@ def test_rows_to_come_change_nothing(operator: Operator, case: Case) -> None:
         assert whole.iloc[:rows].drop(columns=early.columns).isna().all(axis=None)
 
 
+@each(CALLS_WITH_ROWS)
+def test_rows_before_the_lookback_change_nothing(operator: Operator, case: Case) -> None:
+    params, _ = operator.check_params(case.params)
+    lookback = operator.lookback(params)
+    inputs = frames_of(case)
+    rows = len(inputs[0])
+    if lookback is None or lookback >= rows - 1:
+        return  # all of the history that there is
+    row = lookback + (rows - lookback) // 2
+    early = inputs[0].index[: row - lookback]
+    other = [
+        table.mask(np.broadcast_to(table.index.isin(early)[:, None], table.shape), table * -3 + 7)
+        if dated(table) and numeric(table)
+        else table
+        for table in inputs
+    ]
+    assert_identical(
+        call(operator, other, case).iloc[row:], call(operator, inputs, case).iloc[row:]
+    )
+
+
+@each(CALLS_WITH_ROWS)
+def test_a_time_series_operator_takes_each_share_by_itself(operator: Operator, case: Case) -> None:
+    inputs = frames_of(case)
+    if operator.kind != "time series" or inputs[0].shape[1] < 2:
+        return
+    shares = inputs[0].columns[1::2]
+    some = [table[shares] if position == 0 else table for position, table in enumerate(inputs)]
+    assert_identical(call(operator, some, case), call(operator, inputs, case)[shares])
+
+
+@each(CALLS_WITH_ROWS)
+def test_missing_values_are_kept_where_that_is_declared(operator: Operator, case: Case) -> None:
+    if operator.missing != "kept":
+        return
+    inputs = frames_of(case)
+    result = call(operator, inputs, case)
+    for table in aligned(inputs):
+        if dated(table):
+            assert result[table.isna()].isna().all(axis=None)
+
+
 @each(CALLS)
 def test_inputs_are_left_as_they_are(operator: Operator, case: Case) -> None:
     inputs = frames_of(case)

@@ -115,7 +115,11 @@ def test_nothing_reruns_without_a_reason(project: Path):
 
 
 def test_a_comment_a_touch_and_a_fresh_clone_rerun_nothing(project: Path):
-    edit(project / "deriv_ops/operators/zscore.py", "    return like", "    # the end\n    return like")
+    edit(
+        project / "deriv_ops/operators/zscore.py",
+        "    return like",
+        "    # the end\n    return like",
+    )
     edit(
         project / "deriv_ops/operators/zscore.py",
         "Change over `period` rows, less",
@@ -305,7 +309,11 @@ def test_a_bad_cell_names_its_file_and_place(project: Path):
 
 
 def test_a_bug_in_an_operator_shows_its_own_line(project: Path):
-    edit(project / "deriv_ops/operators/pctdelta.py", "    return like", "    x.no_such\n    return like")
+    edit(
+        project / "deriv_ops/operators/pctdelta.py",
+        "    return like",
+        "    x.no_such\n    return like",
+    )
     out = run(project, check=False).stdout
     assert "Temporary.fin_rdt_1d_all: AttributeError: 'DataFrame' object has no attribute" in out
     assert "    x.no_such" in out

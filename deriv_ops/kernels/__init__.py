@@ -66,3 +66,9 @@ def values(x: pd.DataFrame) -> Floats:
 def like(x: pd.DataFrame, array: Floats) -> pd.DataFrame:
     """Return an array as a frame with the dates and shares of another, without a copy."""
     return pd.DataFrame(array, index=x.index, columns=x.columns, copy=False)
+
+
+def finite(array: Floats) -> Floats:
+    """Return an array that nobody else holds, with what isn't finite in it made missing."""
+    array[np.isinf(array)] = np.nan
+    return array

@@ -93,4 +93,4 @@ def _result(
             mean_x = end[TILE + c] + dx * share
             mean_y = end[2 * TILE + c] + dy * share
             result = (xs[c] - mean_x) - xy / yy * (ys[c] - mean_y)
-        out[c] = result if (count >= needed and varies) else np.nan
+        out[c] = result if (count >= needed and varies and abs(result) < np.inf) else np.nan

@@ -101,7 +101,7 @@ def _variance(end: Floats, begun: Floats, needed: int, root: bool, out: Floats) 
         squares = end[2 * TILE + c] + begun[2 * TILE + c] + delta * delta * end[c] * share
         variance = squares / (count - 1.0)
         variance = np.sqrt(variance) if root else variance
-        out[c] = variance if count >= needed else np.nan
+        out[c] = variance if (count >= needed and variance < np.inf) else np.nan
 
 
 @part

@@ -1,0 +1,39 @@
+"""Median over a moving window."""
+
+from __future__ import annotations
+
+from deriv_ops.kernels import like, order, values
+from deriv_ops.operators._types import Rows
+from deriv_ops.operators.declare import Frame, operator
+
+
+@operator(
+    "time series",
+    lookback=lambda window: window - 1,
+    missing="left out",
+    aliases={"minp": "min_periods"},
+)
+def moving_median(x: Frame, /, window: Rows, min_periods: Rows | None = None) -> Frame:
+    """Median of the observations in the trailing `window` rows.
+
+    Parameters
+    ----------
+    x: dates x shares, in any unit.
+    window: how many rows, up to and with the row.
+    min_periods: how many of them must be observed; all when None.
+
+    Returns
+    -------
+    dates x shares, in the unit of x; the mean of the two middle observations where their number is
+    even.
+
+    Missing values: left out; missing with fewer than `min_periods` observations.
+
+    >>> import pandas as pd
+    >>> x = pd.DataFrame({"A": [3.0, 1, None, 5, 4]}, pd.date_range("2020-01-01", periods=5))
+    >>> moving_median(x, window=3, min_periods=2)["A"].tolist()
+    [nan, 2.0, 2.0, 3.0, 4.5]
+
+    """
+    needed = window if min_periods is None else min_periods
+    return like(x, order.quantiles(values(x), window, needed, 0.5))
