@@ -10,9 +10,9 @@ from deriv_ops.catalog import Catalog, load_catalog
 from deriv_ops.errors import CatalogError, DerivOpsError
 from deriv_ops.memory import MemoryEngine
 from deriv_ops.operators import op
-from deriv_ops.operators.declare import Date, Frame, Groups, operator
+from deriv_ops.operators.declare import Date, Frame, Groups, Irregular, operator
 from deriv_ops.store import read_provenance, read_result
-from deriv_ops.variables import AbstractDerivation, FileVar, Map, Var
+from deriv_ops.variables import AbstractDerivation, FileMap, FileVar, Map, Var
 
 __all__ = [
     "AbstractDerivation",
@@ -20,9 +20,11 @@ __all__ = [
     "CatalogError",
     "Date",
     "DerivOpsError",
+    "FileMap",
     "FileVar",
     "Frame",
     "Groups",
+    "Irregular",
     "Map",
     "MemoryEngine",
     "Var",

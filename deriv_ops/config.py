@@ -10,6 +10,7 @@ from typing import Any
 from deriv_ops.catalog import Catalog, load_catalog
 from deriv_ops.errors import ConfigError
 from deriv_ops.sample import MARKET_FILES
+from deriv_ops.sample_tables import TABLE_FILES
 
 CONFIG_FILE = Path("config/config.yaml")
 _SAMPLE = ("dates", "shares", "seed")
@@ -56,7 +57,7 @@ class Config:
 
     def load_catalog(self) -> Catalog:
         """Load the catalog; its input files must be there, or be those of the sample market."""
-        made = MARKET_FILES if self.sample else ()
+        made = MARKET_FILES + TABLE_FILES if self.sample else ()
         return load_catalog(self.catalog, self.inputs_dir, made)
 
 

@@ -1,4 +1,4 @@
-"""The words of a catalog: `FileVar`, `Var`, `Map`, as attributes of a class of derivations.
+"""The words of a catalog: `FileVar`, `Var`, `FileMap`, `Map`, attributes of its classes.
 
     class Basic(AbstractDerivation):
         prices = FileVar("all_prices.csv")
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -163,7 +163,7 @@ class Map:
         self._slots = len(slots)
         self._is_axis = [isinstance(slot, list | Map) for slot in slots] + [True] * len(swept)
         self._swept = list(swept)
-        self._members: dict[tuple[int, ...], Var] = {}
+        self._members: dict[tuple[int, ...], FileVar | Var] = {}
         self._choices = choices
         for position in product(*(range(len(choice)) for choice in choices)):
             point = [choice[i] for choice, i in zip(choices, position, strict=True)]
@@ -199,7 +199,7 @@ class Map:
         ]
         return [str(getattr(choice[index][slot], "name", None)) for slot in varying or [0]]
 
-    def __getitem__(self, key: Any) -> Var | tuple[Var, ...]:
+    def __getitem__(self, key: Any) -> FileVar | Var | tuple[FileVar | Var, ...]:
         """Return the member at a point of the sweep, or those along ``:``."""
         axes = [axis for axis, is_axis in enumerate(self._is_axis) if is_axis]
         # One pair of parents is a tuple as well as the key of several axes is.
@@ -234,7 +234,7 @@ class Map:
             for parent, name in zip(value, names, strict=True)
         )
 
-    def __iter__(self) -> Iterator[Var]:
+    def __iter__(self) -> Iterator[FileVar | Var]:
         return iter(self._members.values())
 
     def __len__(self) -> int:
@@ -242,6 +242,51 @@ class Map:
 
     def __repr__(self) -> str:
         return f"Map({self.name}, {len(self)} members)"
+
+
+class FileMap(Map):
+    """One `FileVar` for each of several names.
+
+    Parameters
+    ----------
+    pattern: the file's name, with ``{}`` for the member's.
+    names: the members.
+    reader, folder: as of `FileVar`.
+
+    Members are named ``map__name``; ``scores["esg"]`` is that member. It can be a parent wherever
+    a `Map` can.
+
+    >>> from deriv_ops import AbstractDerivation, FileMap, Map, op
+    >>> class Basic(AbstractDerivation):
+    ...     scores = FileMap("scores/{}.parquet", ["esg", "credit"])
+    ...     ranks = Map(op.rank, scores)
+    >>> Basic.scores["credit"].filename, [member.name for member in Basic.ranks]
+    ('scores/credit.parquet', ['ranks__scores__esg', 'ranks__scores__credit'])
+
+    """
+
+    def __init__(
+        self,
+        pattern: str,
+        names: Iterable[str],
+        reader: Reader | None = None,
+        folder: str | Path | None = None,
+    ) -> None:
+        self.place = _place()
+        self._choices: list[list[Any]] = [list(names)]
+        self._slots = 0
+        self._is_axis = [True]
+        self._members = {}
+        for position, name in enumerate(self._choices[0]):
+            member = FileVar(pattern.replace("{}", str(name)), reader, folder)
+            member.place = self.place
+            self._members[(position,)] = member
+
+    def __set_name__(self, owner: type[AbstractDerivation], name: str) -> None:
+        if self.name is None:
+            self.name = name
+            for (position,), member in self._members.items():
+                member.__set_name__(owner, f"{name}__{_word(self._choices[0][position])}")
 
 
 def _flattened(parents: Any) -> Iterator[Any]:

@@ -1,6 +1,8 @@
-# The sample market, made when no inputs of the user's are configured.
+# The sample market, made when no inputs of the user's are configured: three tables for the toy
+# model, and those of the larger catalogs.
 
 from deriv_ops.sample import MARKET_FILES, write_market
+from deriv_ops.sample_tables import TABLE_FILES, write_tables
 from deriv_ops.digests import code_digest
 
 if CONFIG.sample:
@@ -19,3 +21,19 @@ if CONFIG.sample:
             "sample_market = {params.market[dates]} dates x {params.market[shares]} shares"
         script:
             "../scripts/sample_market.py"
+
+    rule sample_tables:
+        output:
+            [str(CONFIG.inputs_dir / name) for name in TABLE_FILES],
+        log:
+            "logs/sample_tables.log",
+        conda:
+            "../../envs/environment.yaml"
+        params:
+            market=CONFIG.sample,
+            code=code_digest(write_tables),
+            folder=str(CONFIG.inputs_dir),
+        message:
+            "sample_tables = {params.market[dates]} dates x {params.market[shares]} shares"
+        script:
+            "../scripts/sample_tables.py"

@@ -1,0 +1,106 @@
+"""1,383 derivations of the 276 tables of `tables`: a catalog of the size of a research team's."""
+
+from deriv_ops import AbstractDerivation, Map, Var, op
+from deriv_ops.catalogs.tables import Inputs
+
+CLOSE, HIGH, LOW = (Inputs.market[name] for name in ("close", "high", "low"))
+TRADED, CAP = Inputs.market["traded"], Inputs.market["marketcap"]
+SECTORS, INDUSTRIES = Inputs.static["Sectors"], Inputs.static["Industries"]
+
+
+class Returns(AbstractDerivation):
+    """Changes of prices, and what the market and the sectors make of them."""
+
+    simple = Map(op.pctdelta, CLOSE, {"period": [1, 2, 5, 10, 20, 60, 120, 260]})
+    logarithmic = Map(op.log_return, CLOSE, {"period": [1, 5, 20]})
+    daily = Var(op.pctdelta, CLOSE, {"period": 1})
+    lagged = Map(op.lag, daily, {"period": [1, 2, 3, 5]})
+    market = Var(op.weighted_mean, [daily, CAP], {"do_reduce": True})
+    sectors = Var(op.calc_dev_by, [daily, SECTORS], {"do_reduce": True})
+    by_universe = Map(op.calc_dev_by, simple)
+    by_sector = Map(op.calc_dev_by, (simple, SECTORS))
+    by_industry = Map(op.calc_dev_by, (simple, INDUSTRIES))
+    ranks = Map(op.rank, simple)
+    clipped = Map(op.winsorize, simple, {"lower": 0.02, "upper": 0.98})
+    rises = Map(op.between, simple, {"lower": 0.0})
+    size = Var(op.transform, CAP, {"function": "log"})
+    neutral = Map(op.neutralize, (simple, size))
+
+
+class Risk(AbstractDerivation):
+    """Volatility, its shape, and what of it is the market's."""
+
+    deviation = Map(op.moving_std, Returns.daily, {"window": [20, 60, 120, 260]})
+    skewness = Map(op.moving_skew, Returns.daily, {"window": [60, 260]})
+    kurtosis = Map(op.moving_kurt, Returns.daily, {"window": [60, 260]})
+    weighted = Map(op.ewmstd, Returns.daily, {"span": [20, 60, 260], "annualize": True})
+    volatility = Var(op.ewmstd, Returns.daily, {"span": 260, "min_periods": 130})
+    clusters = Map(op.get_clusters, volatility, {"levels": [3, 5, 8]})
+    beta = Map(op.beta, (Returns.daily, Returns.market), {"window": [60, 120, 260]})
+    residual = Map(op.residual, (Returns.daily, Returns.market), {"window": [60, 120, 260]})
+    correlation = Map(op.correl, (Returns.daily, Returns.market), {"window": [60, 120, 260]})
+    drawdown = Map(op.drawdown, CLOSE, {"window": [60, 260]})
+    of_residual = Map(op.moving_std, residual, {"window": [60, 120]})
+    by_cluster = Map(op.calc_dev_by, (Returns.simple, clusters[5]), {"time_varying": True})
+    by_sector = Map(op.zscore_by, ([deviation, weighted, beta], SECTORS))
+    ranks = Map(op.rank, [deviation, skewness, kurtosis, weighted, beta, correlation])
+
+
+class Prices(AbstractDerivation):
+    """Where a price stands in its own past."""
+
+    mean = Map(op.moving_average, CLOSE, {"window": [5, 10, 20, 50, 100, 200]})
+    weighted = Map(op.ewmmean, CLOSE, {"span": [5, 10, 20, 50, 100, 200]})
+    decayed = Map(op.decay_linear, CLOSE, {"window": [5, 10, 20, 50]})
+    over_mean = Map(op.divide, (CLOSE, [mean, weighted, decayed]))
+    median = Map(op.moving_median, CLOSE, {"window": [20, 60]})
+    rank = Map(op.moving_rank, CLOSE, {"window": [20, 60]})
+    since_high = Map(op.moving_argmax, HIGH, {"window": [20, 60, 260]})
+    since_low = Map(op.moving_argmin, LOW, {"window": [20, 60, 260]})
+    position = Map(op.bollinger_position, CLOSE, {"window": [20, 60]})
+    rsi = Map(op.rsi, CLOSE, {"period": [7, 14, 28]})
+    macd = Map(op.macd, CLOSE, {"output": ["line", "signal", "histogram"]})
+    atr = Map(op.atr, (HIGH, LOW, CLOSE), {"period": [14, 28]})
+    zscore = Map(op.zscore, CLOSE, {"period": [1, 5, 20], "window": 260})
+    by_sector = Map(op.zscore_by, ([over_mean, position, rsi], SECTORS))
+    ranks = Map(op.rank, [over_mean, position, rsi, zscore])
+    buckets = Map(op.quantile_bucket, [over_mean, position, rsi, zscore], {"buckets": 10})
+
+
+class Liquidity(AbstractDerivation):
+    """How much is traded, and at what price."""
+
+    amihud = Map(op.amihud, (Returns.daily, TRADED), {"window": [20, 60]})
+    turnover = Map(op.turnover, (TRADED, CAP), {"window": [1, 5, 20, 60]})
+    volume = Map(op.moving_sum, Inputs.market["volume"], {"window": [5, 20, 60]})
+    spread = Map(op.moving_average, Inputs.market["spread"], {"window": [5, 20]})
+    short = Var(op.divide, [Inputs.market["short_interest"], Inputs.market["outstanding"]])
+    tradable = Var(op.top, CAP, {"count": 500})
+    by_sector = Map(op.zscore_by, ([amihud, turnover, spread, short], SECTORS))
+
+
+class Figures(AbstractDerivation):
+    """Fundamentals over the market's price of them, against the sector."""
+
+    filled = Map(op.fill, Inputs.fundamentals, {"limit": 63})
+    change = Map(op.delta, filled, {"period": 63})
+    yields = Map(op.divide, (filled, CAP))
+    by_sector = Map(op.zscore_by, (yields, SECTORS))
+
+
+class Marks(AbstractDerivation):
+    """Monthly scores on business days, what changed in them, against the sector."""
+
+    daily = Map(op.as_of, (CLOSE, Inputs.scores), {"max_age": 100})
+    change = Map(op.delta, daily, {"period": 60})
+    by_sector = Map(op.zscore_by, (daily, SECTORS))
+
+
+class Signals(AbstractDerivation):
+    """Alternative data: levels, surprises, agreement with returns."""
+
+    mean = Map(op.moving_average, Inputs.signals, {"window": [5, 20, 60], "min_periods": 3})
+    surprise = Map(op.zscore, Inputs.signals, {"relative": False, "window": 120})
+    by_sector = Map(op.calc_dev_by, (Inputs.signals, SECTORS))
+    by_cluster = Map(op.calc_dev_by, (Inputs.signals, Risk.clusters[5]), {"time_varying": True})
+    agreement = Map(op.correl, (Inputs.signals, Returns.daily), {"window": 120, "min_periods": 60})
