@@ -5,7 +5,7 @@ BIN := .venv/bin
 PLUGIN := snakemake-executor-plugin-dask
 PROFILES := $(filter-out default,$(patsubst profiles/%/config.yaml,%,$(wildcard profiles/*/config.yaml)))
 
-.PHONY: demo test check setup lock $(PROFILES)
+.PHONY: demo test check setup docs lock $(PROFILES)
 
 demo: setup
 	$(BIN)/snakemake --quiet rules
@@ -41,6 +41,9 @@ setup: .venv/ready $(PROFILES)
 # to each of ours makes the literal name work from here and leaves the user's own profiles alone.
 $(PROFILES):
 	@[ -L $@ ] || ln -s profiles/$@ $@
+
+docs: setup
+	$(BIN)/python docs/make.py
 
 # The pins of what pyproject.toml allows: what runs need, and with it what development needs.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \

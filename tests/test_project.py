@@ -48,3 +48,8 @@ def test_an_operator_says_what_a_user_has_to_know(name):
     documented = text.partition("Returns")[0]
     for parameter in [*getattr(op, name).defaults, *(i.name for i in getattr(op, name).inputs)]:
         assert parameter in documented, f"op.{name} doesn't say what {parameter} is"
+
+
+def test_the_reference_of_the_operators_is_theirs():
+    made = runpy.run_path(str(ROOT / "docs/make.py"))["page"]()
+    assert (ROOT / "docs/operators.md").read_text() == made, "run `make docs`"

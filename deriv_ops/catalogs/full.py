@@ -1,26 +1,36 @@
-"""5,327 derivations: those of the `medium` catalog and 3,944 that go further from the same tables."""
+"""5,327 derivations: those of the `medium` catalog and 3,944 more of the same tables."""
 
 from deriv_ops import AbstractDerivation, Map, Var, op
 from deriv_ops.catalogs.medium import (
-    CAP, INDUSTRIES, SECTORS, Figures, Liquidity, Marks, Prices, Returns, Risk, Signals,
-)  # fmt: skip
+    CAP,
+    INDUSTRIES,
+    SECTORS,
+    Figures,
+    Liquidity,
+    Marks,
+    Prices,
+    Returns,
+    Risk,
+    Signals,
+)
 from deriv_ops.catalogs.tables import Inputs
 
 CLUSTERS = Risk.clusters[5]
+# Where a price stands in its own past.
+PLACES = [*Prices.over_mean, *Prices.position, *Prices.rsi, *Prices.zscore]
 
 
 class Trading(AbstractDerivation):
-    """What medium has of prices, against industries and clusters and over time."""
+    """Prices in their own past, against industries and clusters and over time."""
 
-    features = [*Prices.over_mean, *Prices.position, *Prices.rsi, *Prices.zscore]
-    by_industry = Map(op.zscore_by, (features, INDUSTRIES))
-    by_cluster = Map(op.zscore_by, (features, CLUSTERS))
-    mean = Map(op.moving_average, features, {"window": [5, 20]})
-    change = Map(op.delta, features, {"period": [5, 20]})
+    by_industry = Map(op.zscore_by, (PLACES, INDUSTRIES))
+    by_cluster = Map(op.zscore_by, (PLACES, CLUSTERS))
+    mean = Map(op.moving_average, PLACES, {"window": [5, 20]})
+    change = Map(op.delta, PLACES, {"period": [5, 20]})
     overbought = Var(op.average, [*Prices.rsi])
     trend = Var(op.compare, [Prices.mean[20], Prices.mean[200]], {"how": ">"})
-    liquid = Map(op.mask, (features, Liquidity.tradable))
-    neutral = Map(op.neutralize, (features, Returns.size, Risk.beta[60]))
+    liquid = Map(op.mask, (PLACES, Liquidity.tradable))
+    neutral = Map(op.neutralize, (PLACES, Returns.size, Risk.beta[60]))
 
 
 class Growth(AbstractDerivation):
