@@ -167,7 +167,7 @@ def test_existing_cluster(project: Project, by_file: bool) -> None:
         )
     ]  # fmt: skip
     try:
-        project.wait_for(file.exists)
+        project.wait_for(lambda: file.exists() and file.read_text().endswith("}"))
         worker = [*dask, "worker", "--scheduler-file", str(file), "--no-dashboard", "--no-nanny",
                   "--nthreads", "1", "--host", "127.0.0.1"]  # fmt: skip
         processes.append(subprocess.Popen(worker, **common))
