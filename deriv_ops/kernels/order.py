@@ -7,6 +7,8 @@ from numba import types
 
 from deriv_ops.kernels import FRAME, Floats, kernel, part
 
+AT_ONCE = 128
+
 
 @kernel(FRAME, types.int64, types.int64, types.float64)
 def quantiles(x: Floats, window: int, needed: int, quantile: float) -> Floats:
@@ -43,7 +45,7 @@ def ranks(x: Floats, window: int, needed: int, relative: bool) -> Floats:
                 value = tile[c, row]
                 found[c, row] = np.nan
                 if value == value and count >= needed:
-                    below = _position(held, count, value)
+                    below = _below(held, count, value)
                     upto = below
                     while upto < count and held[upto] == value:
                         upto += 1
@@ -56,33 +58,49 @@ def ranks(x: Floats, window: int, needed: int, relative: bool) -> Floats:
 @part
 def _slide(column: Floats, row: int, window: int, held: Floats, count: int) -> int:
     """Take the row that leaves the window out of what is held sorted, put the new one in."""
-    if row >= window:
-        gone = column[row - window]
-        if gone == gone:
-            for at in range(_position(held, count, gone), count - 1):
-                held[at] = held[at + 1]
-            count -= 1
+    gone = column[row - window] if row >= window else np.nan
     value = column[row]
+    if gone == gone:
+        at = _below(held, count, gone)
+        if value == value:
+            # One for the other: only what lies between them moves.
+            to = _below(held, count, value)
+            if to > at:
+                for moved in range(at, to - 1):
+                    held[moved] = held[moved + 1]
+                held[to - 1] = value
+            else:
+                for moved in range(at, to, -1):
+                    held[moved] = held[moved - 1]
+                held[to] = value
+            return count
+        for moved in range(at, count - 1):
+            held[moved] = held[moved + 1]
+        return count - 1
     if value == value:
-        at = _position(held, count, value)
-        for moved in range(count, at, -1):
+        to = _below(held, count, value)
+        for moved in range(count, to, -1):
             held[moved] = held[moved - 1]
-        held[at] = value
-        count += 1
+        held[to] = value
+        return count + 1
     return count
 
 
 @part
-def _position(held: Floats, count: int, value: float) -> int:
+def _below(held: Floats, count: int, value: float) -> int:
     """Return how many of the values held are less."""
     lo, hi = 0, count
-    while lo < hi:
+    # The last few are compared all at once, which is faster than to guess where to look.
+    while hi - lo > AT_ONCE:
         middle = (lo + hi) // 2
         if held[middle] < value:
             lo = middle + 1
         else:
             hi = middle
-    return lo
+    less = lo
+    for at in range(lo, hi):
+        less += 1 if held[at] < value else 0
+    return less
 
 
 @part

@@ -44,6 +44,52 @@ def sums(x: Floats, window: int, needed: int, what: int) -> Floats:
     return out
 
 
+@kernel(FRAME, types.int64, types.int64)
+def means(x: Floats, window: int, needed: int) -> Floats:
+    """Return the mean of each window with at least `needed` values."""
+    rows, columns = x.shape
+    out = np.empty((rows, columns))
+    # The number of values that are there, and their sum.
+    ends = np.zeros((window + 1, 2 * TILE))
+    begun = np.empty(2 * TILE)
+    for lo in range(0, columns, TILE):
+        width = min(TILE, columns - lo)
+        ends[:] = 0.0
+        for first in range(0, rows, window):
+            if first:
+                for at in range(window - 1, 0, -1):
+                    _added(x[first - window + at, lo : lo + width], ends[at + 1], ends[at])
+            begun[:] = 0.0
+            for row in range(first, min(first + window, rows)):
+                _add(x[row, lo : lo + width], begun)
+                _mean(ends[row - first + 1], begun, needed, out[row, lo : lo + width])
+    return out
+
+
+@part
+def _add(values: Floats, state: Floats) -> None:
+    for c in range(len(values)):
+        seen = values[c] == values[c]
+        state[c] += 1.0 if seen else 0.0
+        state[TILE + c] += values[c] if seen else 0.0
+
+
+@part
+def _added(values: Floats, state: Floats, to: Floats) -> None:
+    for c in range(len(values)):
+        seen = values[c] == values[c]
+        to[c] = state[c] + (1.0 if seen else 0.0)
+        to[TILE + c] = state[TILE + c] + (values[c] if seen else 0.0)
+
+
+@part
+def _mean(end: Floats, begun: Floats, needed: int, out: Floats) -> None:
+    for c in range(len(out)):
+        count = end[c] + begun[c]
+        mean = (end[TILE + c] + begun[TILE + c]) / count
+        out[c] = mean if (count >= needed and abs(mean) < np.inf) else np.nan
+
+
 @part
 def _placed(values: Floats, place: int, state: Floats) -> None:
     """Add a row whose weight counts from the block's first one on: 1 there."""

@@ -1,4 +1,4 @@
-"""Mean, variance and what is made of them over trailing windows.
+"""Variance and what is made of it over trailing windows.
 
 The rows are cut into blocks of the window's length. A window is then the end of one block and the
 beginning of the next, and its moments are those of the two, merged (Chan, Golub and LeVeque 1983,
@@ -14,7 +14,7 @@ from numba import types
 
 from deriv_ops.kernels import FRAME, Floats, kernel, part
 
-MEAN, VARIANCE, DEVIATION, ZSCORE = range(4)
+VARIANCE, DEVIATION, ZSCORE = range(3)
 
 # How many columns are worked on at a time. In a state: the counts, the means, the squares.
 TILE = 1024
@@ -22,7 +22,7 @@ TILE = 1024
 
 @kernel(FRAME, types.int64, types.int64, types.int64)
 def moments(x: Floats, window: int, needed: int, what: int) -> Floats:
-    """Return a moment of each window with at least `needed` values.
+    """Return the spread of each window with at least `needed` values.
 
     A window of 0 is all history. ZSCORE is the row's own value, less the mean, over the deviation.
     The variance is that of a sample (n - 1).
@@ -46,9 +46,7 @@ def moments(x: Floats, window: int, needed: int, what: int) -> Floats:
                 _add(values, begun)
                 end = ends[row - first + 1 if window > 0 else 0]
                 to = out[row, lo : lo + width]
-                if what == MEAN:
-                    _mean(end, begun, needed, to)
-                elif what == ZSCORE:
+                if what == ZSCORE:
                     _zscore(values, end, begun, needed, to)
                 else:
                     _variance(end, begun, needed, what == DEVIATION, to)
@@ -81,15 +79,6 @@ def _added(values: Floats, state: Floats, to: Floats) -> None:
         to[c] = count
         to[TILE + c] = mean
         to[2 * TILE + c] = state[2 * TILE + c] + (delta * (value - mean) if seen else 0.0)
-
-
-@part
-def _mean(end: Floats, begun: Floats, needed: int, out: Floats) -> None:
-    for c in range(len(out)):
-        count = end[c] + begun[c]
-        share = begun[c] / count
-        mean = end[TILE + c] + (begun[TILE + c] - end[TILE + c]) * share
-        out[c] = mean if count >= needed else np.nan
 
 
 @part

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deriv_ops.kernels import like, values, windows
+from deriv_ops.kernels import like, sums, values
 from deriv_ops.operators._types import Rows
 from deriv_ops.operators.declare import Frame, operator
 
@@ -35,4 +35,4 @@ def moving_average(x: Frame, /, window: Rows, min_periods: Rows | None = None) -
 
     """
     needed = window if min_periods is None else min_periods
-    return like(x, windows.moments(values(x), window, max(needed, 1), windows.MEAN))
+    return like(x, sums.means(values(x), window, max(needed, 1)))
