@@ -84,7 +84,7 @@ def test_scheduler_killed(project: Project) -> None:
     run = project.finish(process)
     assert run.code == 0, run.text
     assert "scheduler was lost" in run.text
-    check_many(project)
+    check_many(project, between=2)
 
 
 def test_fork_server_killed(project: Project) -> None:
