@@ -7,7 +7,8 @@ from numba import types
 
 from deriv_ops.kernels import FRAME, Floats, kernel, part
 
-AT_ONCE = 128
+# How many values are compared at once.
+AT_ONCE = 64
 
 
 @kernel(FRAME, types.int64, types.int64, types.float64)
@@ -15,13 +16,12 @@ def quantiles(x: Floats, window: int, needed: int, quantile: float) -> Floats:
     """Return a quantile of each window, linear between its values; 0.5 is the median."""
     rows, columns = x.shape
     out = np.empty((rows, columns))
-    held = np.empty(min(window, rows) + 1)
     # A column lies far apart in memory: some at a time are put together.
     for lo in range(0, columns, 16):
         tile = x[:, lo : lo + 16].T.copy()
         found = np.empty(tile.shape)
         for c in range(len(tile)):
-            count = 0
+            held, count = _empty(min(window, rows)), 0
             for row in range(rows):
                 count = _slide(tile[c], row, window, held, count)
                 found[c, row] = _quantile(held, count, quantile) if count >= needed else np.nan
@@ -34,18 +34,17 @@ def ranks(x: Floats, window: int, needed: int, relative: bool) -> Floats:
     """Return the rank of the row's own value in each window, the mean one of equal values."""
     rows, columns = x.shape
     out = np.empty((rows, columns))
-    held = np.empty(min(window, rows) + 1)
     for lo in range(0, columns, 16):
         tile = x[:, lo : lo + 16].T.copy()
         found = np.empty(tile.shape)
         for c in range(len(tile)):
-            count = 0
+            held, count = _empty(min(window, rows)), 0
             for row in range(rows):
                 count = _slide(tile[c], row, window, held, count)
                 value = tile[c, row]
                 found[c, row] = np.nan
                 if value == value and count >= needed:
-                    below = _below(held, count, value)
+                    below = _below(held, value)
                     upto = below
                     while upto < count and held[upto] == value:
                         upto += 1
@@ -56,50 +55,48 @@ def ranks(x: Floats, window: int, needed: int, relative: bool) -> Floats:
 
 
 @part
+def _empty(window: int) -> Floats:
+    """Return room for a window and one more value; what isn't used is infinite."""
+    return np.full((window // AT_ONCE + 1) * AT_ONCE, np.inf)
+
+
+@part
 def _slide(column: Floats, row: int, window: int, held: Floats, count: int) -> int:
     """Take the row that leaves the window out of what is held sorted, put the new one in."""
     gone = column[row - window] if row >= window else np.nan
     value = column[row]
-    if gone == gone:
-        at = _below(held, count, gone)
-        if value == value:
-            # One for the other: only what lies between them moves.
-            to = _below(held, count, value)
-            if to > at:
-                for moved in range(at, to - 1):
-                    held[moved] = held[moved + 1]
-                held[to - 1] = value
-            else:
-                for moved in range(at, to, -1):
-                    held[moved] = held[moved - 1]
-                held[to] = value
-            return count
-        for moved in range(at, count - 1):
+    leaves, comes = gone == gone, value == value
+    at = _below(held, gone) if leaves else count
+    to = _below(held, value) if comes else count
+    # Only what lies between the two places moves.
+    if to > at:
+        for moved in range(at, to - 1):
             held[moved] = held[moved + 1]
-        return count - 1
-    if value == value:
-        to = _below(held, count, value)
-        for moved in range(count, to, -1):
+        to -= 1
+    else:
+        for moved in range(at, to, -1):
             held[moved] = held[moved - 1]
+    if comes:
         held[to] = value
-        return count + 1
-    return count
+    elif leaves:
+        held[count - 1] = np.inf
+    return count + (1 if comes else 0) - (1 if leaves else 0)
 
 
 @part
-def _below(held: Floats, count: int, value: float) -> int:
-    """Return how many of the values held are less."""
-    lo, hi = 0, count
-    # The last few are compared all at once, which is faster than to guess where to look.
-    while hi - lo > AT_ONCE:
-        middle = (lo + hi) // 2
-        if held[middle] < value:
-            lo = middle + 1
-        else:
-            hi = middle
-    less = lo
-    for at in range(lo, hi):
-        less += 1 if held[at] < value else 0
+def _below(held: Floats, value: float) -> int:
+    """Return how many of the values held are less.
+
+    Many are compared at once, which is faster than to find the place by halves.
+    """
+    less = 0
+    for first in range(0, len(held), AT_ONCE):
+        if held[first + AT_ONCE - 1] < value:
+            less += AT_ONCE
+            continue
+        for at in range(AT_ONCE):
+            less += held[first + at] < value
+        break
     return less
 
 
