@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 from deriv_ops.kernels import CODES, FRAME, Codes, Floats, kernel, part
 
+# In place of a number of groups: all columns are one.
+EVERYONE = -1
+
 SIGN = np.uint32(1 << 31)
 MISSING = np.uint32(0xFFFFFFFF)
 LOW, DIGIT, DIGITS = np.uint64(0xFFFFFFFF), np.uint64(0x7FF), 2048
@@ -89,7 +92,7 @@ def ranks(x: Floats, ordered: Codes, codes: Codes, groups: int, relative: bool) 
     for row in range(rows):
         values = x[row]
         _group(values, ordered[row], codes[row % len(codes)], groups, starts, grouped)
-        for group in range(max(groups, 1)):
+        for group in range(1 if groups == EVERYONE else groups):
             first, until = starts[group], starts[group + 1]
             scale = 1.0 * (until - first) if relative else 1.0
             at = first
@@ -104,6 +107,24 @@ def ranks(x: Floats, ordered: Codes, codes: Codes, groups: int, relative: bool) 
     return out
 
 
+@kernel(FRAME, CODES, types.int64)
+def sizes(x: Floats, codes: Codes, groups: int) -> Floats:
+    """Return how many columns with a value the group of each column has; 0 without a group."""
+    rows, columns = x.shape
+    out = np.zeros((rows, columns))
+    count = np.empty(max(groups, 1))
+    for row in range(rows):
+        code = codes[row % len(codes)]
+        count[:] = 0.0
+        for c in range(columns):
+            if x[row, c] == x[row, c] and code[c] >= 0:
+                count[code[c]] += 1.0
+        for c in range(columns):
+            if code[c] >= 0:
+                out[row, c] = count[code[c]]
+    return out
+
+
 @kernel(FRAME, CODES, CODES, types.int64, types.float64, types.float64)
 def clipped(
     x: Floats, ordered: Codes, codes: Codes, groups: int, lower: float, upper: float
@@ -115,7 +136,7 @@ def clipped(
     for row in range(rows):
         values = x[row]
         _group(values, ordered[row], codes[row % len(codes)], groups, starts, grouped)
-        for group in range(max(groups, 1)):
+        for group in range(1 if groups == EVERYONE else groups):
             first, until = starts[group], starts[group + 1]
             if first == until:
                 continue
@@ -137,9 +158,9 @@ def _group(
 ) -> None:
     """Put the columns that have a value one group after the other, each in order.
 
-    With 0 groups all columns are one.
+    With EVERYONE all columns are one group.
     """
-    if groups == 0:
+    if groups == EVERYONE:
         count = 0
         for column in ordered:
             grouped[count] = column

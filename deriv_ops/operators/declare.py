@@ -126,10 +126,15 @@ class Operator:
     def inputs(self) -> tuple[Input, ...]:
         """The inputs in their order; the last stands for any number when `variadic`."""
         kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL)
+        parameters = [p for p in self._signature.parameters.values() if p.kind in kinds]
         return tuple(
-            Input(p.name, _kind(self.name, p), p.default is p.empty)
-            for p in self._signature.parameters.values()
-            if p.kind in kinds
+            # Of any number of inputs there must be one only if there is no other before them.
+            Input(
+                p.name,
+                _kind(self.name, p),
+                p.default is p.empty and (p.kind in kinds[:1] or not at),
+            )
+            for at, p in enumerate(parameters)
         )
 
     @cached_property

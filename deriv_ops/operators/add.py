@@ -1,0 +1,34 @@
+"""Sums of frames."""
+
+from __future__ import annotations
+
+from deriv_ops.kernels import finite, like, values
+from deriv_ops.operators.declare import Frame, operator
+
+
+@operator("cross section", missing="kept")
+def add(x: Frame, /, *others: Frame) -> Frame:
+    """Sum of the frames, cell by cell.
+
+    Parameters
+    ----------
+    x: dates x shares, in any unit.
+    others: any number of frames like x, or of one factor.
+
+    Returns
+    -------
+    dates x shares, in the unit of x.
+
+    Missing values: missing where any of them is.
+
+    >>> import pandas as pd
+    >>> dates = pd.date_range("2020-01-01", periods=2)
+    >>> x, y = pd.DataFrame({"A": [1, 2]}, dates), pd.DataFrame({"A": [3, None]}, dates)
+    >>> add(x, y)["A"].tolist()
+    [4.0, nan]
+
+    """
+    total = values(x).copy()
+    for other in others:
+        total += values(other)
+    return like(x, finite(total))
