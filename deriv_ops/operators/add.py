@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from deriv_ops.kernels import finite, like, values
 from deriv_ops.operators.declare import Frame, operator
 
@@ -29,6 +31,7 @@ def add(x: Frame, /, *others: Frame) -> Frame:
 
     """
     total = values(x).copy()
-    for other in others:
-        total += values(other)
+    with np.errstate(over="ignore"):
+        for other in others:
+            total += values(other)
     return like(x, finite(total))

@@ -62,5 +62,8 @@ def _figure(rows: Floats, how: str) -> Floats:
     if how == "sum":
         total: Floats = frame.sum(min_count=1).to_numpy()
         return total
+    if how == "std":
+        # From one of the values on: equal ones then deviate by exactly 0.
+        frame = frame - frame.bfill().iloc[0]
     figure: Floats = getattr(frame, how)().to_numpy()
     return figure

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from deriv_ops.kernels import finite, like, values
 from deriv_ops.operators.declare import Frame, operator
 
@@ -28,4 +30,5 @@ def subtract(x: Frame, y: Frame, /) -> Frame:
     [-2.0, nan]
 
     """
-    return like(x, finite(values(x) - values(y)))
+    with np.errstate(over="ignore"):
+        return like(x, finite(values(x) - values(y)))

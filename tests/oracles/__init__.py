@@ -122,6 +122,59 @@ def within_groups(
     return cell_by_cell(x, result)
 
 
+def over_windows(
+    x: pd.DataFrame,
+    window: int,
+    min_periods: int | None,
+    cell: Callable[[list[float]], float],
+    least: int = 1,
+) -> pd.DataFrame:
+    """``cell(observations of the window)`` where there are enough of them, ``least`` at least."""
+    values = {share: x[share].tolist() for share in x}
+    needed = max(window if min_periods is None else min_periods, least)
+
+    def result(share: str, row: int) -> float:
+        seen = present(trailing(values[share], row, window))
+        return finite(cell(seen)) if len(seen) >= needed else math.nan
+
+    return cell_by_cell(x, result)
+
+
+def over_windows_of_two(
+    x: pd.DataFrame,
+    y: pd.DataFrame,
+    window: int,
+    min_periods: int | None,
+    cell: Callable[[list[float], list[float]], float],
+    least: int = 2,
+) -> pd.DataFrame:
+    """The same of two frames, with the rows of the window that have both."""
+    both = {share: list(zip(x[share].tolist(), y[share].tolist(), strict=True)) for share in x}
+    needed = max(window if min_periods is None else min_periods, least)
+
+    def result(share: str, row: int) -> float:
+        pairs = [
+            pair for pair in trailing(both[share], row, window) if not any(map(math.isnan, pair))
+        ]
+        if len(pairs) < needed:
+            return math.nan
+        return finite(cell([a for a, _ in pairs], [b for _, b in pairs]))
+
+    return cell_by_cell(x, result)
+
+
+def deviations(values: Sequence[float]) -> list[float]:
+    """The values less their mean; from the first one on, so that equal values give exactly 0."""
+    shifted = [value - values[0] for value in values]
+    center = mean(shifted)
+    return [value - center for value in shifted]
+
+
+def product(a: Sequence[float], b: Sequence[float]) -> float:
+    """The sum of the products, rounded once."""
+    return math.fsum(p * q for p, q in zip(a, b, strict=True))
+
+
 def of_each_cell(
     function: Callable[..., float], x: pd.DataFrame, *others: pd.DataFrame
 ) -> pd.DataFrame:

@@ -32,7 +32,6 @@ if CONFIG.sample:
         params:
             market=CONFIG.sample,
             code=code_digest(write_tables),
-            folder=str(CONFIG.inputs_dir),
         message:
             "sample_tables = {params.market[dates]} dates x {params.market[shares]} shares"
         script:

@@ -1,0 +1,35 @@
+"""The definition of ``moving_argmax``, window by window."""
+
+import math
+
+import pandas as pd
+
+from oracles import Case, cell_by_cell, present, trailing
+
+CASES = (
+    Case(("prices",), {"window": 20}),
+    Case(("prices",), {"window": 60, "min_periods": 30}),
+    Case(("returns",), {"window": 5, "min_periods": 1}),
+    Case(("counts",), {"window": 7, "min_periods": 4}),
+    Case(("spiky",), {"window": 10}),
+    Case(("infinite",), {"window": 10, "min_periods": 5}),
+    Case(("prices",), {"window": 10, "min_periods": 20}),
+    Case(("single_row",), {"window": 1}),
+    Case(("all_missing",), {"window": 3, "min_periods": 1}),
+    Case(("no_rows",), {"window": 3}),
+    Case(("lone",), {"window": 5, "min_periods": 2}),
+)
+
+
+def oracle(x: pd.DataFrame, window: int, min_periods: int | None = None) -> pd.DataFrame:
+    values = {share: x[share].tolist() for share in x}
+    needed = window if min_periods is None else min_periods
+
+    def age(share: str, row: int) -> float:
+        held = trailing(values[share], row, window)
+        seen = present(held)
+        if len(seen) < max(needed, 1):
+            return math.nan
+        return float(held[::-1].index(max(seen)))
+
+    return cell_by_cell(x, age)

@@ -1,0 +1,28 @@
+"""The definition of ``moving_var``, window by window."""
+
+import math
+
+import pandas as pd
+
+from oracles import Case, deviations, over_windows
+
+CASES = (
+    Case(("prices",), {"window": 20}),
+    Case(("prices",), {"window": 60, "min_periods": 30}),
+    Case(("returns",), {"window": 5, "min_periods": 1}),
+    Case(("counts",), {"window": 7, "min_periods": 4}),
+    Case(("spiky",), {"window": 10}),
+    Case(("infinite",), {"window": 10, "min_periods": 5}),
+    Case(("prices",), {"window": 10, "min_periods": 20}),
+    Case(("single_row",), {"window": 1}),
+    Case(("all_missing",), {"window": 3, "min_periods": 1}),
+    Case(("no_rows",), {"window": 3}),
+    Case(("lone",), {"window": 5, "min_periods": 2}),
+)
+
+
+def oracle(x: pd.DataFrame, window: int, min_periods: int | None = None) -> pd.DataFrame:
+    def variance(seen: list[float]) -> float:
+        return math.fsum(d * d for d in deviations(seen)) / (len(seen) - 1)
+
+    return over_windows(x, window, min_periods, variance, least=2)
