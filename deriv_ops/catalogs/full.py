@@ -59,7 +59,7 @@ class Opinions(AbstractDerivation):
     """Monthly scores over time, against other shares, and with what returns made of them."""
 
     mean = Map(op.ewmmean, Marks.daily, {"span": [20, 60, 120]})
-    change = Map(op.delta, Marks.daily, {"period": 260})
+    yearly = Map(op.delta, Marks.daily, {"period": 260})
     by_industry = Map(op.zscore_by, (Marks.daily, INDUSTRIES))
     ranks = Map(op.rank, Marks.daily)
     buckets = Map(op.quantile_bucket, Marks.daily, {"buckets": 5})

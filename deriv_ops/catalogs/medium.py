@@ -50,9 +50,9 @@ class Prices(AbstractDerivation):
     """Where a price stands in its own past."""
 
     mean = Map(op.moving_average, CLOSE, {"window": [5, 10, 20, 50, 100, 200]})
-    weighted = Map(op.ewmmean, CLOSE, {"span": [5, 10, 20, 50, 100, 200]})
+    smoothed = Map(op.ewmmean, CLOSE, {"span": [5, 10, 20, 50, 100, 200]})
     decayed = Map(op.decay_linear, CLOSE, {"window": [5, 10, 20, 50]})
-    over_mean = Map(op.divide, (CLOSE, [mean, weighted, decayed]))
+    over_mean = Map(op.divide, (CLOSE, [mean, smoothed, decayed]))
     median = Map(op.moving_median, CLOSE, {"window": [20, 60]})
     rank = Map(op.moving_rank, CLOSE, {"window": [20, 60]})
     since_high = Map(op.moving_argmax, HIGH, {"window": [20, 60, 260]})
