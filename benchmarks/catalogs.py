@@ -1,0 +1,233 @@
+"""Whole catalogs by four engines, on the same machine, tables and run.
+
+    python benchmarks/catalogs.py --shares 200                      # results in memory-backed files
+    python benchmarks/catalogs.py --shares 1000 --folder /scratch --engines ours --catalogs medium
+
+* memory: pandas operators in one process, nothing written;
+* futures: the design of the talk, a lazy wrapper that submits pandas operators to Dask and keeps
+  each result with `to_parquet`;
+* local: this project with Snakemake's local executor, one process a job;
+* ours: this project with `--profile local`.
+
+The pandas operators are those of `pandas_operators.py`. Memory is the sum of what the processes
+have for themselves (USS), sampled; CPU that of all processes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+ROOT = Path(__file__).parent.parent
+# The part of the medium catalog that is about prices.
+PRICES = ("Returns", "Risk", "Prices", "Liquidity")
+ENGINES = ("memory", "futures", "local", "ours")
+
+
+@dataclass
+class Measured:
+    """What a run took: seconds, seconds, MB, MB."""
+
+    wall: float
+    cpu: float
+    memory: float
+    written: float
+
+
+def names_of(catalog: str) -> tuple[str, list[str]]:
+    """Return the module of a catalog and the variables of it to compute; none are all."""
+    from deriv_ops import load_catalog
+
+    if catalog != "prices":
+        return f"deriv_ops.catalogs.{catalog}", []
+    module = "deriv_ops.catalogs.medium"
+    chosen = [v.name for v in load_catalog(module) if v.owner and v.owner.__name__ in PRICES]
+    return module, [str(name) for name in chosen]
+
+
+def by_pandas(catalog: str, tables: Path, results: Path | None) -> None:
+    """Compute with pandas: in this process, or by Dask with the results in files."""
+    import pandas as pd
+    import pandas_operators
+
+    from deriv_ops import Var, load_catalog
+    from deriv_ops.job import read_input
+
+    module, names = names_of(catalog)
+    loaded = load_catalog(module, tables)
+    wanted, waiting = set(), [*loaded.select(names)]
+    while waiting:
+        variable = waiting.pop()
+        wanted.add(variable)
+        waiting += variable.parents if isinstance(variable, Var) else ()
+
+    def computed(variable, frames, target):
+        if isinstance(variable, str):
+            frame = read_input(Path(variable))
+        else:
+            name, params = variable
+            first, *others = frames
+            others = [
+                other.reindex(index=first.index, columns=first.columns)
+                if isinstance(other.index, pd.DatetimeIndex) and name != "as_of"
+                and other.shape[1] > 1 else other
+                for other in others
+            ]  # fmt: skip
+            frame = getattr(pandas_operators, name)(first, *others, **params)
+        if target:
+            frame.to_parquet(target)
+        return frame
+
+    client = None
+    if results:
+        from distributed import Client
+
+        client = Client(dashboard_address=None)
+    done = {}
+    for variable in loaded:
+        if variable not in wanted:
+            continue
+        parents = [done[p] for p in variable.parents] if isinstance(variable, Var) else []
+        what = (
+            (variable.operator.name, variable.operator.check_params(variable.params)[0])
+            if isinstance(variable, Var)
+            else str(tables / variable.filename)
+        )
+        target = str(results / f"{variable.name}.parquet") if results else None
+        call = (what, parents, target)
+        done[variable] = client.submit(computed, *call, pure=False) if client else computed(*call)
+    if client:
+        for future in done.values():
+            future.result()
+        client.close()
+
+
+def by_snakemake(engine: str, catalog: str, tables: Path, results: Path) -> list[str]:
+    """Return the command that computes with this project."""
+    module, names = names_of(catalog)
+    configured = [f"catalog={module}", f"inputs_dir={tables}", f"results_dir={results}"]
+    launch = results.parent / "names.txt"
+    launch.write_text("\n".join(names))
+    command = [sys.executable, "-m", "snakemake", "--directory", str(results.parent)]
+    command += ["--snakefile", str(ROOT / "Snakefile"), "--quiet", "all", "--scheduler", "greedy"]
+    if engine == "ours":
+        command += ["--profile", str(ROOT / "profiles/local")]
+    else:
+        command += ["--executor", "local", "--cores", str(len(os.sched_getaffinity(0)))]
+    configured += [f"vars_to_launch={launch}"] if names else []
+    return [*command, "--configfile", str(ROOT / "config/config.yaml"), "--config", *configured]
+
+
+def measured(command: list[str], results: Path) -> Measured:
+    """Run a command and measure it."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    began = time.perf_counter()
+    with Path(results.parent, "output.txt").open("w") as output:
+        process = psutil.Popen(
+            command,
+            cwd=results.parent,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=os.environ | {"PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}"},
+        )
+        peak = 0.0
+        while process.poll() is None:
+            peak = max(peak, _memory(process))
+            time.sleep(0.5)
+    wall = time.perf_counter() - began
+    if process.returncode:
+        sys.exit(Path(results.parent, "output.txt").read_text()[-3000:])
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    written = sum(f.stat().st_size for f in results.rglob("*.parquet")) / 1e6
+    return Measured(wall, cpu, peak, written)
+
+
+def _memory(process: psutil.Process) -> float:
+    total = 0
+    try:
+        for one in [process, *process.children(recursive=True)]:
+            total += one.memory_full_info().uss
+    except psutil.Error:
+        return 0.0
+    return total / 1e6
+
+
+def limits(folder: Path) -> None:
+    """Print what the machine itself can do."""
+    values = np.ones(25_000_000)
+    other = np.empty_like(values)
+    copy = min(_timed(lambda: np.copyto(other, values)) for _ in range(5))
+
+    def write() -> None:
+        with (folder / "sequential").open("wb") as file:
+            for _ in range(5):
+                file.write(values)
+            file.flush()
+            os.fsync(file.fileno())
+
+    written = _timed(write)
+    (folder / "sequential").unlink()
+    size = values.nbytes / 1e9
+    print(f"memory copy {size / copy:.1f} GB/s; sequential write {5 * size / written:.2f} GB/s")
+
+
+def _timed(function) -> float:
+    began = time.perf_counter()
+    function()
+    return time.perf_counter() - began
+
+
+def main() -> None:
+    """Run the engines one after the other and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--dates", type=int, default=2600)
+    parser.add_argument("--shares", type=int, default=200)
+    parser.add_argument("--folder", type=Path, default=Path("/dev/shm"))
+    parser.add_argument("--catalogs", nargs="*", default=["toy", "prices", "medium"])
+    parser.add_argument("--engines", nargs="*", default=ENGINES)
+    parser.add_argument("--inside", nargs=4, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.inside:
+        engine, catalog, tables, results = arguments.inside
+        by_pandas(catalog, Path(tables), Path(results) if engine == "futures" else None)
+        return
+    from deriv_ops.sample import write_market
+    from deriv_ops.sample_tables import write_tables
+
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
+        folder = Path(name)
+        tables = folder / "tables"
+        write_market(tables, arguments.dates, arguments.shares, 1)
+        write_tables(tables, arguments.dates, arguments.shares, 1)
+        limits(folder)
+        print(f"{arguments.dates} x {arguments.shares}, {len(os.sched_getaffinity(0))} CPUs\n")
+        print(f"{'':18}{'wall s':>9}{'CPU s':>9}{'memory MB':>11}{'written MB':>12}")
+        for catalog in arguments.catalogs:
+            for engine in arguments.engines:
+                results = folder / "run" / "results"
+                results.mkdir(parents=True)
+                if engine in ("memory", "futures"):
+                    inside = [engine, catalog, str(tables), str(results)]
+                    command = [sys.executable, __file__, "--inside", *inside]
+                else:
+                    command = by_snakemake(engine, catalog, tables, results)
+                m = measured(command, results)
+                print(f"{catalog:9}{engine:9}{m.wall:9.1f}{m.cpu:9.1f}{m.memory:11.0f}"
+                      f"{m.written:12.0f}", flush=True)  # fmt: skip
+                shutil.rmtree(results.parent)
+
+
+if __name__ == "__main__":
+    main()
