@@ -34,7 +34,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "Var(op.wait_for_dask, fin_pricez1d, {})",
         "Var(op.wait_for_dask, fin_pricez1d, {'seconds': 0})",
     )
-    run(folder)
+    run(folder, "--profile", "profiles/local")
     return folder
 
 
@@ -64,6 +64,14 @@ def reruns(folder: Path, *arguments: str) -> set[str]:
 
 def result(folder: Path, name: str) -> pd.DataFrame:
     return pd.read_parquet(next((folder / "results").rglob(f"{name}.parquet")))
+
+
+def test_new_processes_write_the_files_that_warm_workers_do(finished: Path, project: Path):
+    run(project, "--cores", "2", "--forceall")
+    files = sorted((project / "results/temporary").glob("*.parquet"))
+    assert [file.stem for file in files] == sorted(TOY)
+    for file in files:
+        assert file.read_bytes() == (finished / "results/temporary" / file.name).read_bytes()
 
 
 def test_every_derivation_is_what_one_process_computes(finished: Path, monkeypatch):
