@@ -7,8 +7,9 @@ Every figure is a ratio of two times measured in the same run on the same machin
 
 * jobs that do nothing, against an executor that only prepares each job, touches its outputs and
   reports: the least that Snakemake itself needs for a job;
-* jobs that read, standardize and write one Parquet frame, against Snakemake's local executor with
-  the same script, and against the same function in a loop in one process;
+* jobs that read, standardize (by an operator of this project) and write one Parquet frame, against
+  Snakemake's local executor with the same script, and against the same function in a loop in one
+  process;
 * the time until the first job runs.
 """
 
@@ -26,6 +27,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+from snakemake_executor_plugin_dask.server import KEEP_MEMORY
+
+ROOT = Path(__file__).parent.parent
+# Run as a file, Python looks beside it only.
+sys.path.insert(0, str(ROOT))
 
 FLOOR = """
     import sys
@@ -93,12 +99,14 @@ FRAMES = """
 """
 
 STANDARDIZE = """
-    import pandas
+    from pathlib import Path
+
+    from deriv_ops import op
+    from deriv_ops.store import read_result, write_result
 
     def standardize(source, target):
-        frame = pandas.read_parquet(source)
-        centred = frame.sub(frame.mean(axis=1), axis=0)
-        centred.div(frame.std(axis=1), axis=0).to_parquet(target)
+        frame = read_result(source).frame
+        write_result(Path(target), op.zscore(frame, window=60, min_periods=30), {})
 
     if "snakemake" in globals():
         standardize(snakemake.input[0], snakemake.output[0])
@@ -112,6 +120,9 @@ LOOP = """
         standardize("in.parquet", f"loop_{sys.argv[2]}.parquet")
     print(time.perf_counter() - began)
 """
+
+
+PRELOAD = "deriv_ops.store,deriv_ops.kernels.warm,deriv_ops.operators.zscore"
 
 
 @dataclass
@@ -143,7 +154,7 @@ class Bench:
             shutil.rmtree(self.folder / name, ignore_errors=True)
         size = {
             "floor": ["-j", "10000"],
-            "dask": ["-j", "10000", "--dask-threads", str(self.threads)],
+            "dask": ["-j", "10000", "--dask-threads", str(self.threads), "--dask-preload", PRELOAD],
             "local": ["--cores", str(self.threads)],
         }[executor]
         command = [sys.executable, "-m", "snakemake", "--executor", executor, *size]
@@ -152,7 +163,7 @@ class Bench:
         process = subprocess.Popen(
             command,
             cwd=self.folder,
-            env=os.environ | {"PYTHONPATH": str(self.folder / "plugins")},
+            env=os.environ | {"PYTHONPATH": f"{self.folder / 'plugins'}:{ROOT}"},
         )
         memory, threads, first = 0.0, 0, 0.0
         main = psutil.Process(process.pid)
@@ -195,16 +206,19 @@ def frames(bench: Bench, count: int, rows: int, columns: int) -> None:
     import numpy as np
     import pandas as pd
 
+    from deriv_ops.store import write_result
+
     bench.write("Snakefile", FRAMES)
     bench.write("standardize.py", STANDARDIZE)
     bench.write("loop.py", LOOP)
     values = np.random.default_rng(0).normal(size=(rows, columns))
     names = [str(i) for i in range(columns)]
-    pd.DataFrame(values, columns=names).to_parquet(bench.folder / "in.parquet")
+    dates = pd.bdate_range("2015-01-01", periods=rows, name="date")
+    write_result(bench.folder / "in.parquet", pd.DataFrame(values, dates, names, copy=False), {})
     dask = min((bench.snakemake("dask", count) for _ in "12"), key=lambda t: t.wall)
     few = max(count // 5, bench.threads)  # the local executor is slow: a part, and per job
     local = bench.snakemake("local", few)
-    single = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    single = os.environ | KEEP_MEMORY | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "loop.py", str(few)]
 
     def loops(processes: int) -> float:

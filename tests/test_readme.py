@@ -53,6 +53,13 @@ def test_tables_of_one_s_own(project: Path, tmp_path: Path):
     assert pd.read_parquet(project / "results/market/temporary/a.parquet").shape == (30, 5)
 
 
+def test_the_larger_catalogs(project: Path):
+    command = example("larger").strip().replace("dates=300", "dates=80").replace("=40", "=6")
+    run(project, f"{command} --dry-run")
+    run(project, f"{command} --until sample_tables")
+    assert len(list((project / "medium/sample_market").rglob("*.parquet"))) == 276
+
+
 def test_a_new_derivation_and_a_new_operator(project: Path):
     (project / "deriv_ops/operators/range_position.py").write_text(example("operator"))
     added = "    position = Var(op.range_position, Basic.all_prices, {'window': 20})\n"

@@ -42,7 +42,7 @@ def _mean_row(
         moved = (before * old + value) / (before + 1.0) if (seen and value != old) else old
         n = count[c] + one
         count[c], average[c], weight[c] = n, moved, before + one
-        out[c] = moved if n >= needed else np.nan
+        out[c] = moved if (n >= needed and abs(moved) < np.inf) else np.nan
 
 
 @kernel(FRAME, types.float64, types.int64, types.boolean)
@@ -91,7 +91,8 @@ def _variance_row(
         denominator = numerator - squares
         result = numerator / denominator * cov
         result = np.sqrt(result) if root else result
-        out[c] = result if (n >= needed and denominator > 0.0) else np.nan
+        known = n >= needed and denominator > 0.0 and result < np.inf
+        out[c] = result if known else np.nan
 
 
 @kernel(FRAME, FRAME, types.float64, types.int64)

@@ -31,9 +31,9 @@ def average(x: Frame, /, *others: Frame) -> Frame:
 
     """
     total, count = np.zeros(x.shape), np.zeros(x.shape)
-    for frame in (x, *others):
-        there = ~np.isnan(values(frame))
-        np.add(total, values(frame), out=total, where=there)
-        count += there
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
+        for frame in (x, *others):
+            there = ~np.isnan(values(frame))
+            np.add(total, values(frame), out=total, where=there)
+            count += there
         return like(x, finite(total / count))

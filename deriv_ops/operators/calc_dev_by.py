@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from deriv_ops.errors import OperatorError
+from deriv_ops.kernels import finite, like, values
 from deriv_ops.kernels import groups as kernels
-from deriv_ops.kernels import like, values
 from deriv_ops.operators._groups import codes_of
 from deriv_ops.operators.conventions import is_dated
 from deriv_ops.operators.declare import Frame, Groups, operator
@@ -62,6 +62,6 @@ def calc_dev_by(
         )
     codes, labels = codes_of("calc_dev_by", x, groups, by)
     if do_reduce:
-        means = kernels.means(values(x), codes, len(labels))
+        means = finite(kernels.means(values(x), codes, len(labels)))
         return pd.DataFrame(means, x.index, labels, copy=False)
-    return like(x, kernels.deviations(values(x), codes, len(labels)))
+    return like(x, finite(kernels.deviations(values(x), codes, len(labels))))

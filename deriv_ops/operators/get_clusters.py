@@ -19,6 +19,8 @@ from deriv_ops.operators.declare import Date, Frame, operator
 
 Method: TypeAlias = Literal["ward", "average", "complete", "single", "weighted"]
 
+HUGE = 1e100
+
 
 @operator(
     "panel",
@@ -98,7 +100,10 @@ def _by_level(values: Floats, levels: int, method: Method) -> Floats:
     observations = values[present]
     labels = np.full_like(values, np.nan)
     if len(observations) > 1:
-        tree = linkage(observations[:, None], method)
+        # The distances are squared: what is huge is brought down first, which changes no group.
+        largest = np.abs(observations).max()
+        scale = largest if largest > HUGE else 1.0
+        tree = linkage(observations[:, None] / scale, method)
         labels[present] = _ordered(fcluster(tree, levels, "maxclust"), observations)
     else:
         labels[present] = 0

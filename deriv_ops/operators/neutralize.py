@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from deriv_ops.kernels import Floats, like, values
+from deriv_ops.kernels import Floats, finite, like, values
 from deriv_ops.operators.declare import Frame, operator
 
 
@@ -35,10 +35,11 @@ def neutralize(x: Frame, /, *exposures: Frame) -> Frame:
     design = np.stack([np.ones(cells.shape), *map(values, exposures)], axis=2)
     complete = ~(np.isnan(cells) | np.isnan(design).any(axis=2))
     result = np.full(cells.shape, np.nan)
-    for row, there in enumerate(complete):
-        if there.sum() > design.shape[2]:
-            result[row, there] = _residual(design[row, there], cells[row, there])
-    return like(x, result)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for row, there in enumerate(complete):
+            if there.sum() > design.shape[2]:
+                result[row, there] = _residual(design[row, there], cells[row, there])
+    return like(x, finite(result))
 
 
 def _residual(design: Floats, target: Floats) -> Floats:
