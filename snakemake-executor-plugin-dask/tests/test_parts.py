@@ -239,11 +239,11 @@ def test_jobs_go_where_their_largest_input_is() -> None:
 
 def test_local_cluster_listens_on_loopback_only(project: Project) -> None:
     project.write(
-        "Snakefile", "rule one:\n    output: 'one.txt'\n    shell: 'sleep 3; touch {output}'\n"
+        "Snakefile",
+        "rule one:\n    output: 'one.txt'\n    shell: 'touch begun; sleep 5; touch {output}'\n",
     )
     process = project.start()
-    project.wait_for(lambda: project.node(process, "worker"))
-    time.sleep(1.5)
+    project.wait_for(lambda: project.exists("begun"))
     main = project.main(process)
     addresses = {
         connection.laddr.ip
