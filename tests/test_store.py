@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from deriv_ops.errors import InputFileError, OutputError
@@ -16,6 +17,12 @@ from deriv_ops.store import read_provenance, read_result, remove_unfinished, wri
 DATES = pd.DatetimeIndex(["2020-01-01", "2020-01-03"], name="date").as_unit("us")
 FRAMES = {
     "dates x shares": pd.DataFrame({"A": [1.5, np.nan], "NA": [0.1, -0.0]}, DATES),
+    "one share in a C-order array": pd.DataFrame(np.ones((2, 1)), DATES, ["A"], copy=False),
+    "half precision": pd.DataFrame({"A": [1.5, np.nan], "B": [0.1, 2.0]}, DATES, dtype="float32"),
+    "a named axis of shares": pd.DataFrame(
+        {"A": [1.5, np.nan], "B": [0.1, 2.0]}, DATES
+    ).rename_axis(columns="symbol"),
+    "dates of another unit": pd.DataFrame({"A": [1.5, np.nan]}, DATES.as_unit("ns")),
     "labels": pd.DataFrame({"A": ["x", None]}, DATES).astype("str"),
     "a static table": pd.DataFrame(
         {"sector": ["Energy", None], "rank": [1.0, np.nan]}, pd.Index(["TRUE", "NA"], name="symbol")
@@ -34,6 +41,23 @@ def test_a_result_reads_back_as_it_was(tmp_path: Path, frame: pd.DataFrame):
         pd.testing.assert_frame_equal(read, frame, check_exact=True, check_freq=True)
     assert read_provenance(path) == read_result(path).provenance == {"derivation": "X.x"}
     assert [p.name for p in path.parent.iterdir()] == ["x.parquet"]
+
+
+@pytest.mark.parametrize("codec", ["none", "lz4", "zstd", "snappy"])
+def test_any_codec_keeps_every_bit(tmp_path: Path, codec: str):
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(50, 7)), columns=list("ABCDEFG"))
+    frame.index = pd.bdate_range("2020-01-01", periods=50, name="date")
+    write_result(tmp_path / "x.parquet", frame, {}, codec)
+    written = pq.ParquetFile(tmp_path / "x.parquet").metadata.row_group(0).column(0)
+    assert written.compression == {"none": "UNCOMPRESSED"}.get(codec, codec.upper())
+    result = read_result(tmp_path / "x.parquet").frame
+    pd.testing.assert_frame_equal(result, frame, check_exact=True, check_freq=False)
+
+
+def test_numbers_are_read_into_rows_without_another_copy(tmp_path: Path):
+    write_result(tmp_path / "x.parquet", FRAMES["dates x shares"], {})
+    array = read_result(tmp_path / "x.parquet").frame.to_numpy()
+    assert array.flags.c_contiguous
 
 
 def test_the_same_result_is_the_same_bytes(tmp_path: Path):

@@ -151,6 +151,20 @@ def test_a_kernel_s_code_reruns_what_calls_it(project: Path):
     assert reruns(project) == {"all", *TOY[3:]}
 
 
+def test_another_precision_reruns_all_and_another_codec_nothing(project: Path):
+    edit(project / "config/config.yaml", "codec: none", "codec: lz4")
+    assert reruns(project) == set()
+    edit(project / "config/config.yaml", "precision: float64", "precision: float32")
+    assert reruns(project) == {"all", "all_prices", "marketcap", "sectors_isin", *TOY}
+    exact = result(project, "fin_pricez1d")
+    run(project, "--profile", "profiles/local", "fin_pricez1d")
+    stored = result(project, "fin_pricez1d")
+    assert set(stored.dtypes) == {np.dtype("float32")}
+    assert (stored.isna() == exact.isna()).all(axis=None)
+    # Prices have seven digits then, and their changes three or four.
+    assert (stored - exact).abs().max(axis=None) < 0.05
+
+
 def test_other_params_rerun_what_follows(project: Path):
     edit(project / "deriv_ops/catalogs/toy.py", "'levels': 5", "'levels': 4")
     assert reruns(project) == {"all", "clustervol", "fin_pricedevz1d_byvol"}
