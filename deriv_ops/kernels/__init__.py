@@ -12,6 +12,7 @@ later process. `deriv_ops.kernels.warm` does all of that at once.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import update_wrapper
 from typing import Any, TypeAlias, TypeVar, cast
 
 import numba
@@ -30,30 +31,56 @@ FRAME = types.Array(types.float64, 2, "C", readonly=True)
 CODES = types.Array(types.int32, 2, "C", readonly=True)
 
 
-# Every kernel with the types of its arguments, in the order of their files.
-KERNELS: list[tuple[Any, tuple[Any, ...]]] = []
+class Kernel:
+    """A compiled function. It is compiled once, for the declared types of its arguments.
+
+    Without that, numba would compile it again for arrays that may be written to, such as what
+    another kernel returns.
+    """
+
+    def __init__(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+        self.arguments = arguments
+        self.py_func = function
+        self.compiled: Any = None
+        update_wrapper(self, function)
+
+    def warm(self) -> None:
+        """Compile it now, or load what was compiled before."""
+        compiled = _compiled(self.py_func)
+        compiled.compile(self.arguments)
+        compiled.disable_compile()
+        self.compiled = compiled
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Call it."""
+        if self.compiled is None:
+            self.warm()
+        return self.compiled(*arguments)
+
+
+# Every kernel, in the order of their files.
+KERNELS: list[Kernel] = []
 
 
 def kernel(*arguments: Any) -> Callable[[Function], Function]:
-    """Compile a function for arguments of these types, when it is first called."""
+    """Declare a kernel with the types of its arguments."""
 
     def declare(function: Function) -> Function:
-        compiled = _compiled(function)
-        KERNELS.append((compiled, arguments))
-        return compiled
+        made = Kernel(function, arguments)
+        KERNELS.append(made)
+        return cast(Function, made)
 
     return declare
 
 
 def part(function: Function) -> Function:
     """Compile a function that kernels use, into each of them."""
-    return _compiled(function)
+    return cast(Function, _compiled(function))
 
 
-def _compiled(function: Function) -> Function:
+def _compiled(function: Callable[..., Any]) -> Any:
     # error_model: a division by zero gives what IEEE 754 says, and costs no check.
-    compiled: Any = numba.njit(nogil=True, cache=True, error_model="numpy")(function)
-    return cast(Function, compiled)
+    return numba.njit(nogil=True, cache=True, error_model="numpy")(function)
 
 
 def values(x: pd.DataFrame) -> Floats:

@@ -62,7 +62,7 @@ class PairSums:
         doubtful = (spread <= DOUBTFUL * self.squares) & enough
         pairs = np.argwhere(np.triu(doubtful | doubtful.T, 1))
         rows = self.x[self.rows.start : self.rows.stop]
-        exact = _of_pairs(rows, pairs)
+        exact = _of_pairs(rows, np.ascontiguousarray(pairs))
         rho[pairs[:, 0], pairs[:, 1]] = rho[pairs[:, 1], pairs[:, 0]] = exact
         rho[~enough | np.isnan(rho)] = 0.0
         clipped: Floats = rho.clip(-1.0, 1.0)

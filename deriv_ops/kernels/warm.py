@@ -13,5 +13,5 @@ import deriv_ops.kernels
 for module in pkgutil.iter_modules(deriv_ops.kernels.__path__):
     if module.name != "warm":
         importlib.import_module(f"{deriv_ops.kernels.__name__}.{module.name}")
-for compiled, arguments in deriv_ops.kernels.KERNELS:
-    compiled.compile(arguments)
+for kernel in deriv_ops.kernels.KERNELS:
+    kernel.warm()

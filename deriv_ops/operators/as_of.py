@@ -1,4 +1,4 @@
-"""Figures of dates of their own."""
+"""The latest figure that was known on each date."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import Annotated
 import numpy as np
 import pandas as pd
 from annotated_types import Ge
+from numpy.typing import NDArray
 
 from deriv_ops.kernels import like, values
+from deriv_ops.kernels.latest import latest
 from deriv_ops.operators.declare import Frame, Irregular, operator
 
 
@@ -20,42 +22,37 @@ def as_of(
     delay: Annotated[int, Ge(0)] = 0,
     max_age: Annotated[int, Ge(1)] | None = None,
 ) -> Frame:
-    """The latest figure known on each date, from a table that has dates of its own.
+    """On each date the share's latest observation in a table with dates of its own.
 
     Parameters
     ----------
     x: dates x shares; only its dates and shares matter.
-    table: dates x shares on other dates, such as scores of each month.
-    delay: after how many calendar days a figure is known.
-    max_age: how many calendar days old it may be; any number when None.
+    table: dates x shares, on any dates: monthly figures, reports when they come out.
+    delay: how many calendar days after its date an observation is known.
+    max_age: how many calendar days old an observation may be, from its own date on; any when None.
 
     Returns
     -------
-    dates x shares of x, in the unit of the table.
+    dates x shares, those of x, in the unit of table.
 
-    Missing values: a missing figure leaves the one before in force; missing where a share isn't in
-    the table, before its first figure and where the latest is too old.
+    Missing values: those of the table are passed over for the observation before; those of x don't
+    matter. Missing before the first observation, where the latest is older than `max_age`, and for
+    a share that isn't in the table.
 
     >>> import pandas as pd
-    >>> x = pd.DataFrame({"A": 0.0}, pd.to_datetime(["2020-01-31", "2020-02-03", "2020-03-02"]))
-    >>> table = pd.DataFrame({"A": [50.0, 60.0]}, pd.to_datetime(["2020-01-31", "2020-02-29"]))
+    >>> x = pd.DataFrame({"A": 0.0}, pd.date_range("2020-01-30", periods=4))
+    >>> table = pd.DataFrame({"A": [5.0, 6.0]}, pd.to_datetime(["2019-12-31", "2020-01-31"]))
     >>> as_of(x, table, delay=1)["A"].tolist()
-    [nan, 50.0, 60.0]
+    [5.0, 5.0, 6.0, 6.0]
+    >>> as_of(x, table, max_age=30)["A"].tolist()
+    [5.0, 6.0, 6.0, 6.0]
 
     """
+    oldest = np.inf if max_age is None else float(max_age)
     figures = values(table.reindex(columns=x.columns))
-    days = pd.DatetimeIndex(table.index).to_numpy("datetime64[D]").astype(np.int64)
-    # Of each figure that is there its row, of each other that of the one before; -1 for none.
-    rows = np.where(np.isnan(figures), -1, np.arange(len(figures))[:, None])
-    latest = np.maximum.accumulate(rows, axis=0)
-    dates = pd.DatetimeIndex(x.index).to_numpy("datetime64[D]").astype(np.int64)
-    known = np.searchsorted(days, dates - delay, side="right") - 1
-    found = np.full(x.shape, -1)
-    found[known >= 0] = latest[known[known >= 0]]
-    there = found >= 0
-    if max_age is not None and len(days):
-        there &= dates[:, None] - days[found] <= max_age
-    result = np.full(x.shape, np.nan)
-    row, share = np.nonzero(there)
-    result[row, share] = figures[found[row, share], share]
-    return like(x, result)
+    return like(x, latest(figures, _days(table), _days(x), delay, oldest))
+
+
+def _days(frame: pd.DataFrame) -> NDArray[np.int64]:
+    dates = pd.DatetimeIndex(frame.index).tz_localize(None)
+    return dates.to_numpy("datetime64[D]").astype(np.int64)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from deriv_ops.kernels import like, sums, values
+from deriv_ops.kernels import finite, like, sums, values
 from deriv_ops.operators._types import Rows
 from deriv_ops.operators.declare import Frame, operator
 
@@ -33,5 +33,5 @@ def drawdown(x: Frame, /, window: Rows | None = None) -> Frame:
 
     """
     high = sums.extremes(values(x), window or 0, 1, sums.LARGEST)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return like(x, np.where(high > 0, values(x) / high - 1, np.nan))
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        return like(x, finite(np.where(high > 0, values(x) / high - 1, np.nan)))

@@ -7,6 +7,8 @@ import numpy as np
 from deriv_ops.kernels import Floats, finite, like, values
 from deriv_ops.operators.declare import Frame, operator
 
+TINY = np.finfo(np.float64).tiny
+
 
 @operator("cross section", missing="kept")
 def neutralize(x: Frame, /, *exposures: Frame) -> Frame:
@@ -44,11 +46,15 @@ def neutralize(x: Frame, /, *exposures: Frame) -> Frame:
 
 def _residual(design: Floats, target: Floats) -> Floats:
     """Return the target less its projection on the columns of the design."""
+    # Each column counts alike, whatever its unit, and none is too large to be squared.
+    design = design / np.maximum(np.abs(design).max(axis=0), TINY)
+    scale = max(np.abs(target).max(), TINY)
     centred = design - design.mean(axis=0)
     lengths = np.sqrt((centred * centred).sum(axis=0))
-    # Each column counts alike, whatever its unit; what is constant is the intercept once more.
-    varying = lengths > 1e-12 * np.abs(design).max(axis=0) * np.sqrt(len(design))
-    residual: Floats = target - target.mean()
+    # What is constant is the intercept once more.
+    varying = lengths > 1e-12 * np.sqrt(len(design))
+    residual: Floats = target / scale
+    residual -= residual.mean()
     if varying.any():
         basis, sizes, _ = np.linalg.svd(centred[:, varying] / lengths[varying], full_matrices=False)
         basis = basis[:, sizes > 1e-11 * sizes[0]]
@@ -56,4 +62,5 @@ def _residual(design: Floats, target: Floats) -> Floats:
         for _ in range(2):
             residual = residual - basis @ (basis.T @ residual)
     residual -= residual.mean()
+    residual *= scale
     return residual

@@ -1,69 +1,73 @@
-"""Figures of calendar periods."""
+"""Statistics of the last finished week, month, quarter or year."""
 
 from __future__ import annotations
 
-from itertools import pairwise
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from deriv_ops.kernels import Floats, finite, like, values
+from deriv_ops.kernels import like, periods, values
 from deriv_ops.operators.declare import Frame, operator
 
-_PERIODS = {"week": "W-SUN", "month": "M", "quarter": "Q", "year": "Y"}
+Period: TypeAlias = Literal["week", "month", "quarter", "year"]
+
+STATISTICS = {
+    "last": periods.LAST,
+    "first": periods.FIRST,
+    "mean": periods.MEAN,
+    "sum": periods.SUM,
+    "min": periods.LEAST,
+    "max": periods.LARGEST,
+    "std": periods.DEVIATION,
+}
 
 
 @operator("time series", lookback=None, missing="left out")
 def resample(
     x: Frame,
     /,
-    period: Literal["week", "month", "quarter", "year"] = "month",
+    period: Period = "month",
     how: Literal["last", "first", "mean", "sum", "min", "max", "std"] = "last",
 ) -> Frame:
-    """A figure of the last finished calendar period, on each row of the next one.
+    """On each row the statistic of the last calendar period that was over by then.
+
+    The period of the row itself isn't over, even on its last row: that it is, is known when the
+    next one has begun. So no row depends on later ones.
 
     Parameters
     ----------
     x: dates x shares, in any unit.
-    period: which periods; weeks end on Sunday.
-    how: which figure of the observations in the period; `std` is that of a sample.
+    period: ``week`` (ends on Sunday), ``month``, ``quarter`` or ``year``.
+    how: the statistic of the share's observations in the period: the ``last`` or ``first`` of
+        them, their ``mean``, ``sum``, ``min``, ``max``, or sample standard deviation (``std``).
 
     Returns
     -------
-    dates x shares, in the unit of x. That a period is over is known when the next has begun, so
-    nothing depends on later rows.
+    dates x shares, in the unit of x; the same on all rows of a period.
 
-    Missing values: left out; missing in the first period, after a period without rows, and where
-    the share had no observation in the period (two for `std`).
+    Missing values: left out of the statistic; missing in the first period, and where the share had
+    no observation in the finished one (for ``std``: fewer than two).
 
     >>> import pandas as pd
     >>> dates = pd.to_datetime(["2020-01-30", "2020-01-31", "2020-02-03", "2020-02-04"])
-    >>> resample(pd.DataFrame({"A": [1.0, 2, 3, 4]}, dates), how="mean")["A"].tolist()
+    >>> x = pd.DataFrame({"A": [1.0, 2, 3, 4]}, dates)
+    >>> resample(x)["A"].tolist()
+    [nan, nan, 2.0, 2.0]
+    >>> resample(x, how="mean")["A"].tolist()
     [nan, nan, 1.5, 1.5]
 
     """
-    cells = values(x)
-    result = np.full(cells.shape, np.nan)
-    periods = pd.DatetimeIndex(x.index).to_period(_PERIODS[period]).asi8
-    firsts = [0, *(1 + np.flatnonzero(np.diff(periods))).tolist(), len(cells)]
-    for (first, until), after in zip(pairwise(firsts), firsts[2:], strict=False):
-        if periods[until] == periods[first] + 1:
-            result[until:after] = _figure(cells[first:until], how)
-    return like(x, finite(result))
+    numbers = _numbers(pd.DatetimeIndex(x.index), period)
+    return like(x, periods.finished(values(x), numbers, STATISTICS[how]))
 
 
-def _figure(rows: Floats, how: str) -> Floats:
-    frame = pd.DataFrame(rows)
-    if how in ("last", "first"):
-        filled = frame.ffill() if how == "last" else frame.bfill()
-        picked: Floats = filled.iloc[-1 if how == "last" else 0].to_numpy()
-        return picked
-    if how == "sum":
-        total: Floats = frame.sum(min_count=1).to_numpy()
-        return total
-    if how == "std":
-        # From one of the values on: equal ones then deviate by exactly 0.
-        frame = frame - frame.bfill().iloc[0]
-    figure: Floats = getattr(frame, how)().to_numpy()
-    return figure
+def _numbers(dates: pd.DatetimeIndex, period: Period) -> NDArray[np.int64]:
+    """Number the periods of the dates, each one more than the one before it."""
+    dates = dates.tz_localize(None)
+    if period == "week":
+        # Day 0, the first of January 1970, was a Thursday.
+        return (dates.to_numpy("datetime64[D]").astype(np.int64) + 3) // 7
+    months = dates.to_numpy("datetime64[M]").astype(np.int64)
+    return months // {"month": 1, "quarter": 3, "year": 12}[period]

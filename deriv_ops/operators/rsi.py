@@ -1,45 +1,39 @@
-"""Relative strength."""
+"""Relative strength index."""
 
 from __future__ import annotations
 
-import numpy as np
-
-from deriv_ops.kernels import ewm, like, values
-from deriv_ops.kernels.changes import DIFFERENCE, changes
+from deriv_ops.kernels import like, technical, values
 from deriv_ops.operators._types import Rows
 from deriv_ops.operators.declare import Frame, operator
 
 
-@operator("time series", lookback=None, missing="left out")
+@operator("time series", lookback=None, missing="kept")
 def rsi(x: Frame, /, period: Rows = 14) -> Frame:
-    """Relative strength index: what rises are of all moves, recent ones counting more.
+    """Mean gain over the sum of the mean gain and the mean loss, times 100.
+
+    Gains and losses are the changes from row to row, up and down. Their means are exponentially
+    weighted; the weight of a row is ``1 - 1 / period`` times that of the next one.
 
     Parameters
     ----------
     x: dates x shares; prices, as a rule.
-    period: the means of rises and falls weigh a row ``1 - 1 / period`` times the next one, and
-        there must be so many changes.
+    period: decay in rows, and how many changes there must be so far.
 
     Returns
     -------
-    dates x shares, from 0 (falls only) to 100 (rises only).
+    dates x shares, between 0 (losses only) and 100 (gains only).
 
-    Missing values: a change needs both rows; missing where the change is, and where nothing has
-    moved.
+    Missing values: a change is missing where x or the value before it is; it is left out of the
+    means and keeps its place in the decay. Missing where the change is, before `period` changes,
+    and where no value has changed.
 
-    Source: Wilder (1978), "New Concepts in Technical Trading Systems"; his smoothing, with weights
-    that add up to one from the first row on.
+    Source: Wilder (1978), "New Concepts in Technical Trading Systems", with the weights of all
+    rows adding up to one from the first row on.
 
     >>> import pandas as pd
-    >>> x = pd.DataFrame({"A": [1, 2, 4, 3]}, pd.date_range("2020-01-01", periods=4))
-    >>> rsi(x, period=2)["A"].round(2).tolist()
-    [nan, nan, 100.0, 55.56]
+    >>> x = pd.DataFrame({"A": [10.0, 11, 10, 12, 12]}, pd.date_range("2020-01-01", periods=5))
+    >>> rsi(x, period=2)["A"].round(4).tolist()
+    [nan, nan, 33.3333, 81.8182, 81.8182]
 
     """
-    change = changes(values(x), 1, DIFFERENCE)
-    rise = ewm.mean(np.maximum(change, 0.0), 1.0 / period, period)
-    fall = ewm.mean(np.maximum(-change, 0.0), 1.0 / period, period)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        strength = 100 * (rise / (rise + fall))
-    strength[np.isnan(change)] = np.nan
-    return like(x, strength)
+    return like(x, technical.strength(values(x), period))
