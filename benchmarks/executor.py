@@ -117,7 +117,7 @@ LOOP = """
     from standardize import standardize
     began = time.perf_counter()
     for i in range(int(sys.argv[1])):
-        standardize("in.parquet", f"loop_{sys.argv[2]}.parquet")
+        standardize("in.parquet", f"out/loop_{sys.argv[2]}_{i}.parquet")
     print(time.perf_counter() - began)
 """
 
@@ -228,7 +228,9 @@ def frames(bench: Bench, count: int, rows: int, columns: int) -> None:
             )
             for i in range(processes)
         ]
-        return max(float(process.communicate()[0]) for process in running) / few
+        took = max(float(process.communicate()[0]) for process in running) / few
+        shutil.rmtree(bench.folder / "out")
+        return took
 
     loop, together = loops(1), loops(bench.threads)
     ideal, feasible = loop / bench.threads, together / bench.threads
@@ -248,9 +250,12 @@ def main() -> None:
     parser.add_argument("--rules", type=int, nargs="*", default=[1383, 5327])
     parser.add_argument("--frames", type=int, default=200)
     parser.add_argument("--shape", type=int, nargs=2, default=[2600, 1000])
+    parser.add_argument(
+        "--folder", default="/dev/shm", help="not on a disk, which would be the limit"
+    )
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         bench = Bench(Path(folder), arguments.threads)
         print(f"{arguments.threads} threads")
         if arguments.rules:

@@ -31,9 +31,15 @@ from . import child, ledger
 
 GRACE_SECONDS = 1.0
 PR_SET_CHILD_SUBREAPER = 36
-# What a job frees is kept for what it allocates next. By default large blocks go back to the
-# system, which clears each page again: half the time of a job that works on frames.
-KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "4294967296", "MALLOC_TRIM_THRESHOLD_": "4294967296"}
+# What a job frees is kept for what it allocates next, and large blocks come in large pages. By
+# default they go back to the system, which clears each small page again: half of the time of a job
+# that works on frames. Arrow shall use the same memory as the rest.
+KEEP_MEMORY = {
+    "MALLOC_MMAP_THRESHOLD_": "4294967296",
+    "MALLOC_TRIM_THRESHOLD_": "4294967296",
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+}
 
 
 class Server:
