@@ -122,6 +122,8 @@ LOOP = """
 """
 
 
+# A fork for each job, or processes that are kept for the next job.
+KINDS = ("fork", "kept")
 PRELOAD = "deriv_ops.store,deriv_ops.kernels.warm,deriv_ops.operators.zscore"
 
 
@@ -148,15 +150,18 @@ class Bench:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(textwrap.dedent(text))
 
-    def snakemake(self, executor: str, count: int) -> Timing:
-        """Run the workflow from nothing."""
+    def snakemake(self, kind: str, count: int) -> Timing:
+        """Run the workflow from nothing. `kind` is of executor, and of processes if it is ours."""
         for name in ("out", ".snakemake"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
+        dask = ["-j", "10000", "--dask-threads", str(self.threads), "--dask-preload", PRELOAD]
         size = {
             "floor": ["-j", "10000"],
-            "dask": ["-j", "10000", "--dask-threads", str(self.threads), "--dask-preload", PRELOAD],
+            "fork": [*dask, "--dask-jobs-per-process", "1"],
+            "kept": [*dask, "--dask-jobs-per-process", "1000"],
             "local": ["--cores", str(self.threads)],
-        }[executor]
+        }[kind]
+        executor = "dask" if kind in KINDS else kind
         command = [sys.executable, "-m", "snakemake", "--executor", executor, *size]
         command += ["--scheduler", "greedy", "--quiet", "all", "--config", f"count={count}"]
         began = time.perf_counter()
@@ -188,17 +193,15 @@ def nothing(bench: Bench, counts: list[int]) -> None:
     print("\nJobs that do nothing        ms a job   of the floor   main: MB  threads  first job")
     for count in counts:
         # The better of two, taken in turns: neighbours on the machine disturb either.
-        pairs = [(bench.snakemake("floor", count), bench.snakemake("dask", count)) for _ in "12"]
-        floor, dask = (min(timings, key=lambda t: t.wall) for timings in zip(*pairs, strict=True))
-        print(
-            f"{count:6} rules, floor     {floor.wall / count * 1e3:12.1f}"
-            f"{'':15}{floor.memory:11.0f}{floor.threads:9}"
-        )
-        print(
-            f"{count:6} rules, dask      {dask.wall / count * 1e3:12.1f}"
-            f"{dask.wall / floor.wall:14.2f}x{dask.memory:11.0f}{dask.threads:9}"
-            f"{dask.first_job:9.1f} s"
-        )
+        kinds = ("floor", *KINDS)
+        rounds = [[bench.snakemake(kind, count) for kind in kinds] for _ in "12"]
+        best = [min(timings, key=lambda t: t.wall) for timings in zip(*rounds, strict=True)]
+        for kind, timing in zip(kinds, best, strict=True):
+            print(
+                f"{count:6} rules, {kind:6}{timing.wall / count * 1e3:16.1f}"
+                f"{timing.wall / best[0].wall:14.2f}x{timing.memory:11.0f}{timing.threads:9}"
+                f"{timing.first_job:9.1f} s"
+            )
 
 
 def frames(bench: Bench, count: int, rows: int, columns: int) -> None:
@@ -215,7 +218,8 @@ def frames(bench: Bench, count: int, rows: int, columns: int) -> None:
     names = [str(i) for i in range(columns)]
     dates = pd.bdate_range("2015-01-01", periods=rows, name="date")
     write_result(bench.folder / "in.parquet", pd.DataFrame(values, dates, names, copy=False), {})
-    dask = min((bench.snakemake("dask", count) for _ in "12"), key=lambda t: t.wall)
+    runs = [[bench.snakemake(kind, count) for kind in KINDS] for _ in "12"]
+    walls = [min(run.wall for run in kind) / count for kind in zip(*runs, strict=True)]
     few = max(count // 5, bench.threads)  # the local executor is slow: a part, and per job
     local = bench.snakemake("local", few)
     single = os.environ | KEEP_MEMORY | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
@@ -238,10 +242,11 @@ def frames(bench: Bench, count: int, rows: int, columns: int) -> None:
     print(f"loop in one process    {loop * 1e3:12.1f}")
     print(f"loops in {bench.threads} processes   {feasible * 1e3:12.1f}")
     print(f"local executor         {local.wall / few * 1e3:12.1f}")
-    print(f"dask executor          {dask.wall / count * 1e3:12.1f}")
-    print(f"dask against local     {local.wall / few / (dask.wall / count):11.1f}x")
-    print(f"of one loop times {bench.threads}    {ideal / (dask.wall / count):12.0%}")
-    print(f"of {bench.threads} loops at a time   {feasible / (dask.wall / count):12.0%}")
+    for kind, wall in zip(KINDS, walls, strict=True):
+        print(f"dask executor, {kind}    {wall * 1e3:12.1f}")
+        print(f"  against local        {local.wall / few / wall:11.1f}x")
+        print(f"  of one loop times {bench.threads}  {ideal / wall:12.0%}")
+        print(f"  of {bench.threads} loops at a time {feasible / wall:12.0%}")
 
 
 def main() -> None:

@@ -68,6 +68,16 @@ class ExecutorSettings(ExecutorSettingsBase):  # type: ignore[misc]
             "type": int,
         },
     )
+    jobs_per_process: int = field(
+        default=1,
+        metadata={
+            "help": "How many jobs of the same Python script a process runs, one after the other, "
+            "before it is replaced. Between two of them everything is put back but what the script "
+            "has set inside of libraries. Default: 1, a fork for each job.",
+            "env_var": True,
+            "type": int,
+        },
+    )
     lost_retries: int = field(
         default=2,
         metadata={

@@ -1,4 +1,4 @@
-"""The life of a job in its own process, from the fork to the exit."""
+"""The life of a job's process, from the fork to the exit."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ import importlib
 import io
 import json
 import linecache
+import mmap
 import os
 import pickle
+import random
+import resource
 import signal
 import socket
 import sys
@@ -20,9 +23,12 @@ import threading
 import traceback
 import types
 from collections.abc import Iterable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from typing import Any, NoReturn
 
 from . import handover, ledger
+from .state import State
 
 # What each job needs is looked up once, before the forks: a page that a fork touches is copied.
 prctl = ctypes.CDLL(None).prctl
@@ -38,36 +44,83 @@ THREAD_VARIABLES = (
 )
 
 
-def main(request: dict[str, Any], fds: list[int], close: Iterable[socket.socket]) -> NoReturn:
-    """Run a job and exit. The descriptors are of its payload, stdout, stderr and report."""
+def main(fds: list[int], note: mmap.mmap, close: Iterable[socket.socket]) -> NoReturn:
+    """Run jobs until one was the last, and exit.
+
+    The descriptors are of a connection to the worker, which sends jobs, and of files for stdout,
+    stderr and the report of the last job. `note` holds the path of the running job's ledger.
+    """
     status = 1
     try:
         detach(close)
-        payload_fd, stdout, stderr, report_fd = fds
-        redirect(stdout, stderr)
-        with os.fdopen(payload_fd, "rb") as file:
-            payload = pickle.load(file)
-        if request["ledger"]:
-            ledger.record_start(request["ledger"])
-        os.chdir(payload["cwd"])
-        os.environ.update(payload["env"])
-        if "argv" in payload:
-            os.execvp(payload["argv"][0], payload["argv"])
-        handover.expect(payload["handover"])
-        status, report = run_script(payload, request["iteration"])
-        finish()
-        os.pwrite(report_fd, json.dumps(report | handover.report()).encode(), 0)
-        if status == 0 and request["ledger"]:
-            # Also done by the server, if it lives so long.
-            ledger.record_end(request["ledger"], 0)
+        for fd in fds:
+            os.set_inheritable(fd, False)
+        status = JobProcess(fds, note).run()
     except BaseException:
         # Nothing of the workflow's own comes here: the job can't be run on this worker.
         with contextlib.suppress(BaseException):
             text = traceback.format_exc()
             os.write(2, text.encode())
             os.pwrite(fds[3], json.dumps({"error": text}).encode(), 0)
-        status = status or 1
     os._exit(status)
+
+
+class JobProcess:
+    """Takes jobs from the worker, one after another."""
+
+    def __init__(self, fds: list[int], note: mmap.mmap) -> None:
+        self.worker = Connection(fds[0])
+        self.stdout, self.stderr, self.report = fds[1:]
+        self.note = note
+        # What the process was like before its first job, if there may be a second.
+        self.state: State | None = None
+        redirect(self.stdout, self.stderr)
+
+    def run(self) -> int:
+        """Return the exit code, which is that of the last job."""
+        while True:
+            try:
+                request = json.loads(self.worker.recv_bytes())
+            except EOFError:
+                return 0  # not needed any more
+            if self.state and self.state.is_stale():
+                return 0  # the job hasn't begun, so the worker gives it to another process
+            if self.state:
+                reset_peak_memory()
+            elif request["keep"]:
+                self.state = State()
+            before = Usage.now()
+            status, report, ended = self.run_job(request)
+            text = json.dumps(report).encode()
+            if ended:
+                os.pwrite(self.report, text, 0)
+            if status == 0 and request["ledger"]:
+                # Also done by the server, if it lives so long.
+                ledger.record_end(request["ledger"], 0)
+            if ended:
+                return status
+            set_note(self.note, "")
+            self.worker.send_bytes(json.dumps(Usage.now().since(before)).encode())
+            self.worker.send_bytes(text)
+
+    def run_job(self, request: dict[str, Any]) -> tuple[int, dict[str, Any], bool]:
+        """Run a job. Returns its exit code, its report, and whether the process has to end."""
+        payload = pickle.loads(self.worker.recv_bytes())
+        os.dup2(self.stdout if request["merge"] else self.stderr, 2)
+        if request["ledger"]:
+            set_note(self.note, request["ledger"])
+            ledger.record_start(request["ledger"])
+        os.chdir(payload["cwd"])
+        os.environ.update(payload["env"])
+        if "argv" in payload:
+            os.execvp(payload["argv"][0], payload["argv"])
+        handover.begin(payload["handover"])
+        status, report = run_script(payload, request["iteration"])
+        clear_main()
+        ended = status != 0 or self.state is None or not self.state.restore()
+        if ended:
+            finish()
+        return status, report | handover.report(), ended
 
 
 def detach(close: Iterable[socket.socket]) -> None:
@@ -85,9 +138,7 @@ def detach(close: Iterable[socket.socket]) -> None:
         end.close()
     # If memory runs out, the job shall go, not the worker.
     with contextlib.suppress(OSError):
-        descriptor = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
-        os.write(descriptor, OOM_SCORE)
-        os.close(descriptor)
+        write("/proc/self/oom_score_adj", OOM_SCORE)
 
 
 def redirect(stdout: int, stderr: int) -> None:
@@ -147,12 +198,12 @@ def run_script(payload: dict[str, Any], iteration: int | None) -> tuple[int, dic
 
 
 def prepare_interpreter(payload: dict[str, Any]) -> None:
-    """Make a fork look like an interpreter that was just started for this script."""
+    """Make the process look like an interpreter that was just started for this script."""
     gc.enable()
     sys.path[:0] = [payload["script_dir"]]
     sys.path.extend(payload["search_path"])
     sys.argv = [payload["filename"]]
-    # The random module reseeds itself in a fork; NumPy's global generator doesn't.
+    random.seed()
     if "numpy.random" in sys.modules:
         sys.modules["numpy.random"].seed([*os.urandom(16)])
     threads: int = max(payload["threads"], 1)
@@ -179,10 +230,63 @@ def finish() -> None:
     """Do what an interpreter does before it ends, without taking the preloaded modules apart."""
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
-    sys.modules["__main__"].__dict__.clear()
+    clear_main()
     gc.collect()
     # A file that was never closed is flushed by an ordinary exit.
     for thing in gc.get_objects():
         if isinstance(thing, _io._IOBase):
             with contextlib.suppress(OSError, ValueError):
                 thing.flush()
+
+
+def clear_main() -> None:
+    """Let go of what the script has made."""
+    sys.modules["__main__"].__dict__.clear()
+
+
+def set_note(note: mmap.mmap, text: str) -> None:
+    """Tell the server which ledger to write to if this process ends now."""
+    data = text.encode() + b"\0"
+    note[: len(data)] = data
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What this process and its children have used since it began."""
+
+    cpu: float
+    io: tuple[int, int]
+
+    @classmethod
+    def now(cls) -> Usage:
+        """Return the sums until now."""
+        kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+        usages = [resource.getrusage(kind) for kind in kinds]
+        cpu = sum(usage.ru_utime + usage.ru_stime for usage in usages)
+        return cls(cpu, ledger.bytes_read_and_written("self"))
+
+    def since(self, before: Usage) -> dict[str, Any]:
+        """Return the difference in the terms of the server: CPU in seconds, bytes of files."""
+        io = [now - then for now, then in zip(self.io, before.io, strict=True)]
+        return {"cpu": self.cpu - before.cpu, "io": io, "max_rss": peak_memory()}
+
+
+def peak_memory() -> int:
+    """Return the most memory this process has had since `reset_peak_memory`, in bytes."""
+    _, _, rest = ledger.read_proc("/proc/self/status").partition("VmHWM:")
+    return int(rest.split(maxsplit=1)[0]) * 1024
+
+
+def reset_peak_memory() -> None:
+    """Begin to look for the peak anew."""
+    with contextlib.suppress(OSError):
+        write("/proc/self/clear_refs", b"5")
+
+
+def write(path: str, data: bytes) -> None:
+    """Write to a file of the kernel's."""
+    descriptor = os.open(path, os.O_WRONLY)
+    try:
+        os.write(descriptor, data)
+    finally:
+        os.close(descriptor)

@@ -10,7 +10,6 @@ import shutil
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,8 +28,9 @@ if TYPE_CHECKING:
     from .session import Session
     from .task import Outcome
 
-# Jobs that are prepared within this time are sent together.
-BATCH_SECONDS = 0.02
+# Jobs are prepared and sent in parts: a small one first, so that the workers have something to do.
+FIRST_PART = 16
+PART = 128
 
 
 class Executor(RealExecutor):  # type: ignore[misc]
@@ -77,11 +77,16 @@ class Executor(RealExecutor):  # type: ignore[misc]
         """Give jobs to Dask."""
         self._start()
         self._take_over_scheduler()
-        super().run_jobs(jobs)
-        self._submit_batch()
+        end = 0
+        while end < len(jobs):
+            begin, end = end, end + (PART if end else FIRST_PART)
+            part = jobs[begin:end]
+            self.translator.prepare(part)
+            super().run_jobs(part)
+            self._submit_batch()
 
     def run_job(self, job: Any) -> None:
-        """Prepare a job, and give it to Dask with those prepared just before."""
+        """Make a job's task, to be submitted with the rest of its part."""
         assert self.session
         info = SubmittedJobInfo(job=job)
         try:
@@ -97,11 +102,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
             task = self.translator.command_task(job, key, self.format_job_exec(job))
         # Marks the output as incomplete, which has to be done before the job can begin.
         self.report_job_submission(info)
-        if not self.batch:
-            self.batch_began = time.monotonic()
         self.batch.append(Submission(job, task, needs, job.priority, self._place(job)))
-        if time.monotonic() - self.batch_began > BATCH_SECONDS:
-            self._submit_batch()
 
     def _submit_batch(self) -> None:
         if self.session and self.batch:
@@ -163,14 +164,8 @@ class Executor(RealExecutor):  # type: ignore[misc]
         """Make the cluster and all that belongs to a run."""
         if self.session:
             return
-        # These import Dask and parts of Snakemake that only a run needs.
-        from . import clusters, jobs
-        from .session import Session
-        from .worker import JobRunner
+        from . import clusters
 
-        self.internals = jobs
-        self.sigterm: Any = None
-        self.stopping = False
         settings = self.executor_settings
         run = secrets.token_hex(4)
         runs = Path(".snakemake/dask").absolute()
@@ -185,10 +180,19 @@ class Executor(RealExecutor):  # type: ignore[misc]
             threads=settings.threads or self.workflow.resource_settings.cores,
             memory_mb=settings.memory_mb,
         )
+        cluster = clusters.connect(request)
+        # While it starts: these import Dask and parts of Snakemake that only a run needs.
+        from . import jobs
+        from .session import Session
+        from .worker import JobRunner
+
+        self.internals = jobs
+        self.sigterm: Any = None
+        self.stopping = False
         preload = [name.strip() for name in settings.preload.split(",") if name.strip()]
         limit = None if settings.handover_mb is None else settings.handover_mb * 2**20
-        runner = JobRunner(run, preload, limit)
-        self.session = Session(request, run, runner, self._ended)
+        runner = JobRunner(run, preload, limit, settings.jobs_per_process)
+        self.session = Session(cluster, request.log, run, runner, self._ended)
         atexit.register(self.shutdown)
         self.translator = jobs.JobTranslator(self.workflow, self.folder, settings.lost_retries + 1)
         self.logger.info(f"Dask: {self.session.cluster.describe()}")

@@ -5,25 +5,21 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
+import secrets
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
+from .process import Exit, Process
 from .server import KEEP_MEMORY, kill_session
 
 START_SECONDS = 60.0
-# Of what a job prints, so much goes to the console (the log, if the rule has one, gets it all).
-CONSOLE_BYTES = 4 * 2**20
 
 # The server must stay single-threaded: pools of threads don't survive a fork.
 SINGLE_THREADED = {
@@ -38,36 +34,26 @@ class ServerLostError(RuntimeError):
     """The fork server is gone, and with it the jobs it ran."""
 
 
-@dataclass
-class Exit:
-    """How a job's process ended. A negative status is the number of a signal."""
-
-    status: int
-    report: dict[str, Any]
-    stdout: bytes = b""
-    stderr: bytes = b""
-    cpu: float = 0.0
-    max_rss: int = 0
-    read: int = 0
-    written: int = 0
-    timed_out: bool = False
-    cancelled: bool = False
-
-
-@dataclass
-class Running:
-    """A job that was given to the server."""
-
-    pid: Future[int] = field(default_factory=Future)
-    end: Future[dict[str, Any]] = field(default_factory=Future)
-    cancelled: bool = False
-
-
 class ForkServer:
-    """Starts a fork server and runs jobs in it, from as many threads as there are jobs."""
+    """Starts a fork server and runs jobs in its forks, from as many threads as there are jobs.
 
-    def __init__(self, preload: Sequence[str], environment: dict[str, str]) -> None:
-        self.running: dict[str, Running] = {}
+    A process is used for `jobs_per_process` jobs of the same key, if they leave nothing behind;
+    of those that wait for their next job there are at most `idle_processes`.
+    """
+
+    def __init__(
+        self,
+        preload: Sequence[str],
+        environment: dict[str, str],
+        jobs_per_process: int = 1,
+        idle_processes: int = 1,
+    ) -> None:
+        self.jobs_per_process = jobs_per_process
+        self.idle_processes = idle_processes
+        self.idle: list[Process] = []
+        self.processes: dict[str, Process] = {}
+        # By the names of their jobs.
+        self.running: dict[str, Process] = {}
         # Set before its jobs hear of it: each of them then asks for another server.
         self.lost = False
         self.withdrawn: set[str] = set()
@@ -91,6 +77,8 @@ class ForkServer:
         name: str,
         payload: bytes,
         ledger: str | None,
+        *,
+        key: str | None = None,
         log: Path | None = None,
         time_limit: float | None = None,
         iteration: int | None = None,
@@ -98,69 +86,64 @@ class ForkServer:
     ) -> Exit:
         """Run a job and wait for its end.
 
-        `on_start` gets the process's id and gives a context in which it is waited for.
-        With a `log`, what the job prints is appended to it, else it is returned.
+        Jobs of the same `key` may share a process, one after the other. `on_start` gets the
+        process's id and gives a context in which it is waited for.
         """
         self.ready.result(START_SECONDS)
-        job = Running()
-        with contextlib.ExitStack() as stack:
-            payload_file, stdout, report = (stack.enter_context(_scratch()) for _ in range(3))
-            stderr = stdout if log else stack.enter_context(_scratch())
-            payload_file.write(payload)
-            payload_file.flush()
-            payload_file.seek(0)
-            files = (payload_file, stdout, stderr, report)
-            request = {"id": name, "ledger": ledger, "iteration": iteration}
+        exit_: Exit | None = None
+        while exit_ is None:
             with self.lock:
                 if name in self.withdrawn:
                     return Exit(-signal.SIGKILL, {}, cancelled=True)
                 if self.lost:
                     raise ServerLostError("the fork server is gone")
-                self.running[name] = job
-                try:
-                    socket.send_fds(
-                        self.control, [json.dumps(request).encode()], [f.fileno() for f in files]
-                    )
-                except OSError as error:
-                    self.lost = True
+                process = self.running[name] = self._take(key)
+            try:
+                keep = key is not None and process.jobs + 1 < self.jobs_per_process
+                request = {"ledger": ledger, "iteration": iteration, "keep": keep}
+                with on_start(process.pid.result()):
+                    exit_ = process.run(request, payload, log, time_limit)
+            finally:
+                with self.lock:
                     del self.running[name]
-                    raise ServerLostError("the fork server is gone") from error
-            pid = job.pid.result()
-            timed_out = False
-            with on_start(pid):
-                try:
-                    end = job.end.result(time_limit)
-                except FutureTimeoutError:
-                    timed_out = True
-                    self.kill(name, cancel=False)
-                    end = job.end.result()
-            report.seek(0)
-            text = report.read()
-            exit_ = Exit(
-                status=end["status"],
-                report=json.loads(text) if text else {},
-                cpu=end["cpu"],
-                max_rss=end["max_rss"],
-                read=end["io"][0],
-                written=end["io"][1],
-                timed_out=timed_out,
-                cancelled=job.cancelled,
-            )
-            if log:
-                _append(stdout, log)
-            else:
-                exit_.stdout, exit_.stderr = _tail(stdout), _tail(stderr)
-            return exit_
+                self._release(process)
+        return exit_
 
-    def kill(self, name: str, cancel: bool = True) -> None:
+    def _take(self, key: str | None) -> Process:
+        """Return a process for a job: one that has run its like, or a new one."""
+        for process in reversed(self.idle):
+            if process.key == key:
+                self.idle.remove(process)
+                return process
+        process = Process(secrets.token_hex(4), key, self.control)
+        self.processes[process.name] = process
+        try:
+            process.start()
+        except OSError as error:
+            self.lost = True
+            raise ServerLostError("the fork server is gone") from error
+        return process
+
+    def _release(self, process: Process) -> None:
+        """Keep a process for its next job, or let it go."""
+        if process.alive and process.jobs < self.jobs_per_process and process.key is not None:
+            with self.lock:
+                self.idle.append(process)
+                surplus = self.idle[: -self.idle_processes]
+                del self.idle[: -self.idle_processes]
+        else:
+            surplus = [process]
+        for one in surplus:
+            one.close()
+
+    def kill(self, name: str) -> None:
         """End a job with all its processes, if it still runs, or before it begins."""
         with self.lock:
-            if cancel:
-                self.withdrawn.add(name)
-            if job := self.running.get(name):
-                job.cancelled = cancel
+            self.withdrawn.add(name)
+            if process := self.running.get(name):
+                process.cancelled = True
                 with contextlib.suppress(OSError):
-                    self.control.send(json.dumps({"kill": name}).encode())
+                    process.kill()
 
     def kill_all(self) -> None:
         """End every job."""
@@ -186,14 +169,15 @@ class ForkServer:
         if not self.ready.done():
             self.ready.set_exception(error)
         with self.lock:
-            running, self.running = self.running, {}
-        for job in running.values():
-            # Jobs die with their server; what they had started themselves doesn't.
-            if job.pid.done() and not job.pid.exception():
-                kill_session(job.pid.result())
-            else:
-                job.pid.set_exception(error)
-            job.end.set_exception(error)
+            processes, self.processes = self.processes, {}
+            idle, self.idle = self.idle, []
+        for process in processes.values():
+            # Processes die with their server; what they had started themselves doesn't.
+            if process.pid.done() and not process.pid.exception():
+                kill_session(process.pid.result())
+            _fail(process, error)
+        for process in idle:
+            process.close()
         with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
             self.process.wait(10)
             return
@@ -204,33 +188,20 @@ class ForkServer:
             self.ready.set_result(message["threads"])
             return
         with self.lock:
-            job = self.running.get(message["id"])
-            if job and "pid" not in message:
-                del self.running[message["id"]]
-        if job is None:
+            process = self.processes.get(message["id"])
+            if process and "pid" not in message:
+                del self.processes[message["id"]]
+        if process is None:
             return
         if "pid" in message:
-            job.pid.set_result(message["pid"])
+            process.pid.set_result(message["pid"])
         elif "error" in message:
-            job.pid.set_exception(ServerLostError(message["error"]))
+            _fail(process, ServerLostError(message["error"]))
         else:
-            job.end.set_result(message)
+            process.end.set_result(message)
 
 
-def _scratch() -> IO[bytes]:
-    return tempfile.TemporaryFile(buffering=-1)
-
-
-def _append(printed: IO[bytes], log: Path) -> None:
-    printed.seek(0, os.SEEK_END)
-    if printed.tell():
-        printed.seek(0)
-        with log.open("ab") as file:
-            shutil.copyfileobj(printed, file)
-
-
-def _tail(printed: IO[bytes]) -> bytes:
-    size = printed.seek(0, os.SEEK_END)
-    printed.seek(max(0, size - CONSOLE_BYTES))
-    note = f"[{size - CONSOLE_BYTES} bytes left out]\n".encode() if size > CONSOLE_BYTES else b""
-    return note + printed.read()
+def _fail(process: Process, error: Exception) -> None:
+    for future in (process.pid, process.end):
+        if not future.done():
+            future.set_exception(error)

@@ -113,14 +113,17 @@ def get(path: str | os.PathLike[str]) -> Any | None:
     return pickle.loads(head, buffers=views)
 
 
-def expect(known: dict[str, tuple[str, Identity]]) -> None:
+def begin(known: dict[str, tuple[str, Identity]]) -> None:
     """Learn what the executor knows. Called before a script begins."""
+    _put.clear()
+    _known.clear()
     _known.update(known)
+    _transferred.update(put=0, got=0)
 
 
 def report() -> dict[str, Any]:
     """Return what the executor has to know: bytes put and got, and what was put."""
-    return {**_transferred, "entries": _put}
+    return {**_transferred, "entries": dict(_put)}
 
 
 def identify(path: str | os.PathLike[str]) -> Identity | None:

@@ -31,6 +31,7 @@ from .task import Outcome, Task
 
 # Everything a job on another machine needs to be where the main process sees it.
 SHARED = {SharedFSUsage.INPUT_OUTPUT, SharedFSUsage.SOURCES, SharedFSUsage.SOURCE_CACHE}
+PROCESS_KEY = ("filename", "threads", "shell_exec")
 FRAMEWORKS = ("numpy", "pandas", "polars")
 
 
@@ -75,10 +76,20 @@ class JobTranslator:
         # A command of a benchmark may use {bench_iteration}, which differs for each repeat.
         return (job.benchmark_repeats or 1) == 1 or "bench_iteration" not in job.rule.shellcmd
 
+    def prepare(self, jobs: list[Any]) -> None:
+        """Do what Snakemake does just before a job runs, for the warm ones of many."""
+
+        async def prepare_all() -> None:
+            for job in jobs:
+                if self.is_warm(job):
+                    evaluate_tmpdir(job)
+                    await job.prepare()
+
+        # Together, because each call makes an event loop of its own.
+        self.workflow.async_run(prepare_all())
+
     def warm_task(self, job: Any, key: str, known: dict[str, Any]) -> Task:
-        """Return the task of a job that runs in a fork. `known` is of handed over inputs."""
-        evaluate_tmpdir(job)
-        self.workflow.async_run(job.prepare())
+        """Return the task of a job that was prepared. `known` is of handed over inputs."""
         payload = self._script_payload(job) if job.is_script else self._shell_payload(job)
         payload |= {"cwd": self.cwd, "handover": known}
         updates = any("update" in file.flags for file in job.output)
@@ -86,9 +97,11 @@ class JobTranslator:
             name=key,
             payload=pickle.dumps(payload),
             ledger=self._ledger(key),
-            outputs=tuple(os.path.abspath(file) for file in job.output),  # noqa: PTH100
+            # What a script leaves in libraries may depend on these.
+            key=repr([payload[part] for part in PROCESS_KEY]) if job.is_script else None,
+            outputs=tuple(map(self._absolute, job.output)),
             # What a shell command prints is for the console unless it says otherwise itself.
-            log=os.path.abspath(job.log[0]) if job.is_script and job.log else None,  # noqa: PTH100
+            log=self._absolute(job.log[0]) if job.is_script and job.log else None,
             time_limit=time_limit(job),
             # An output that is changed in place can't be begun again.
             starts=1 if updates else self.starts,
@@ -107,7 +120,11 @@ class JobTranslator:
         )
 
     def _ledger(self, key: str) -> str:
-        return str(self.ledgers / key)
+        return os.path.join(self.ledgers, key)  # noqa: PTH118
+
+    def _absolute(self, file: str) -> str:
+        # Without asking the system for the working directory for each file of each job.
+        return os.path.normpath(os.path.join(self.cwd, file))  # noqa: PTH118
 
     def _in_environment(self, job: Any) -> bool:
         rule = job.rule
@@ -186,14 +203,17 @@ def snakemake_object(job: Any, basedir: str) -> Snakemake:
     # Without frames among the params the constructor can be spared, which looks for pandas and
     # polars each time.
     snakemake = Snakemake.__new__(Snakemake)
-    snakemake.input = job.input._plainstrings()
-    snakemake.output = job.output._plainstrings()
+    snakemake.input, snakemake.output, snakemake.log = map(plain, (job.input, job.output, job.log))
     snakemake._params_store = Params(toclone=job.params)
     snakemake._params_types = {}
-    snakemake.wildcards, snakemake.threads, snakemake.resources, log = arguments
-    snakemake.log = log._plainstrings()
+    snakemake.wildcards, snakemake.threads, snakemake.resources, _ = arguments
     snakemake.config, snakemake.rule, snakemake.bench_iteration, snakemake.scriptdir = end
     return snakemake
+
+
+def plain(files: Any) -> Any:
+    """Return files without their flags."""
+    return files._plainstrings() if len(files) else files
 
 
 def evaluate_tmpdir(job: Any) -> None:

@@ -1,12 +1,13 @@
-"""The fork server: a warm, single-threaded interpreter that forks once for each job.
+"""The fork server: a warm, single-threaded interpreter that forks the processes of jobs.
 
     python -m snakemake_executor_plugin_dask.server FD '["numpy", "pandas"]'
 
-The Dask worker starts one, tells it over a socket which jobs to run, and is told how each ended.
-The server itself never runs code of the workflow, so a fork of it is a fresh process in all
-respects but one: the preloaded modules are there already.
+The Dask worker starts one, asks it over a socket for processes, and is told how each ended. The
+server itself never runs code of the workflow, so a fork of it is a fresh process in all respects
+but one: the preloaded modules are there already. What a process is to do, the worker tells it over
+a connection of its own (see child.py).
 
-A job's processes end with the job. They share a session, which is killed when the job's first
+All that a job starts ends with its process. They share a session, which is killed when its first
 process is gone (after a short grace, so that a trailing ``tee`` can finish its log), when the job
 is cancelled, and when the other end of the socket closes because the Dask worker has died.
 """
@@ -18,18 +19,22 @@ import contextlib
 import gc
 import importlib
 import json
+import mmap
 import os
 import select
 import signal
 import socket
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 from . import child, ledger
 
 GRACE_SECONDS = 1.0
+# A path and its end.
+NOTE_BYTES = 8192
 PR_SET_CHILD_SUBREAPER = 36
 # What a job frees is kept for what it allocates next, and large blocks come in large pages. By
 # default they go back to the system, which clears each small page again: half of the time of a job
@@ -42,12 +47,25 @@ KEEP_MEMORY = {
 }
 
 
+@dataclass
+class Forked:
+    """A process, and the memory it shares with this one."""
+
+    name: str
+    note: mmap.mmap
+
+    @property
+    def ledger(self) -> str:
+        """The ledger of the job that runs in it, if one does."""
+        return self.note[: self.note.find(b"\0")].decode()
+
+
 class Server:
     """Forks jobs, reaps them, reports to the worker."""
 
     def __init__(self, control: socket.socket) -> None:
         self.control = control
-        self.jobs: dict[int, dict[str, Any]] = {}
+        self.processes: dict[int, Forked] = {}
         self.lingering: dict[int, float] = {}
         self.wakeup, wakeup_end = socket.socketpair()
         for end in (self.wakeup, wakeup_end):
@@ -67,10 +85,10 @@ class Server:
             self.reap()
             if self.control in ready and not self.answer():
                 break
-        for pid in list(self.jobs):
+        for pid in list(self.processes):
             kill_session(pid)
         deadline = time.monotonic() + 5
-        while self.jobs and time.monotonic() < deadline:
+        while self.processes and time.monotonic() < deadline:
             self.reap(grace=0)
             time.sleep(0.01)
         for pid in children():
@@ -90,24 +108,25 @@ class Server:
             fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
         request = json.loads(message)
         if "kill" in request:
-            for pid, job in self.jobs.items():
-                if job["id"] == request["kill"]:
+            for pid, process in self.processes.items():
+                if process.name == request["kill"]:
                     kill_session(pid)
         else:
-            self.fork(request, list(fds))
+            self.fork(request["fork"], list(fds))
         return True
 
-    def fork(self, request: dict[str, Any], fds: list[int]) -> None:
-        """Start a job in a fork of this process."""
+    def fork(self, name: str, fds: list[int]) -> None:
+        """Start a process."""
+        note = mmap.mmap(-1, NOTE_BYTES)
         try:
             pid = os.fork()
         except OSError as error:
-            self.report({"id": request["id"], "error": f"could not fork: {error}"})
+            self.report({"id": name, "error": f"could not fork: {error}"})
         else:
             if pid == 0:
-                child.main(request, fds, close=[self.control, self.wakeup, self.wakeup_end])
-            self.jobs[pid] = request
-            self.report({"id": request["id"], "pid": pid})
+                child.main(fds, note, close=[self.control, self.wakeup, self.wakeup_end])
+            self.processes[pid] = Forked(name, note)
+            self.report({"id": name, "pid": pid})
         finally:
             for fd in fds:
                 os.close(fd)
@@ -116,7 +135,7 @@ class Server:
         """Report the jobs that have ended."""
         now = time.monotonic()
         for pid in ended_children():
-            if pid not in self.jobs:
+            if pid not in self.processes:
                 with contextlib.suppress(ChildProcessError):
                     os.waitpid(pid, os.WNOHANG)  # left behind by a job, and ours by adoption
                 continue
@@ -126,16 +145,17 @@ class Server:
                     continue
                 kill_session(pid)
             self.lingering.pop(pid)
-            request = self.jobs.pop(pid)
-            io = bytes_read_and_written(pid)
+            process = self.processes.pop(pid)
+            io = ledger.bytes_read_and_written(pid)
             _, status, usage = os.wait4(pid, 0)
             code = os.waitstatus_to_exitcode(status)
-            if request["ledger"]:
+            if path := process.ledger:
                 with contextlib.suppress(OSError):
-                    ledger.record_end(request["ledger"], code)
+                    ledger.record_end(path, code)
             self.report(
                 {
-                    "id": request["id"],
+                    "id": process.name,
+                    "idle": not path,
                     "status": code,
                     "cpu": usage.ru_utime + usage.ru_stime,
                     "max_rss": usage.ru_maxrss * 1024,
@@ -185,16 +205,6 @@ def kill_session(leader: int) -> None:
             with contextlib.suppress(OSError):
                 if os.getsid(int(entry.name)) == leader:
                     os.kill(int(entry.name), signal.SIGKILL)
-
-
-def bytes_read_and_written(pid: int) -> tuple[int, int]:
-    """Return what a process that isn't reaped yet has read and written, its children included."""
-    try:
-        lines = ledger.read_proc(f"/proc/{pid}/io").splitlines()
-    except OSError:
-        return 0, 0
-    counts = dict(line.split(": ") for line in lines)
-    return int(counts["rchar"]), int(counts["wchar"])
 
 
 def preload(modules: list[str]) -> None:

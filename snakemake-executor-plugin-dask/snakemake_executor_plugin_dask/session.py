@@ -32,7 +32,6 @@ CONNECT_SECONDS = 30.0
 WORKER_SECONDS = 120.0
 # After which a job that began in the moment it was withdrawn has noted so.
 SETTLE_SECONDS = 0.3
-
 # A script's own use of Dask is no business of the client's, and vice versa.
 CONFIG = {
     "distributed.comm.timeouts.connect": f"{CONNECT_SECONDS}s",
@@ -50,7 +49,8 @@ class Session:
 
     def __init__(
         self,
-        request: clusters.Request,
+        cluster: clusters.Cluster,
+        log: Path,
         run: str,
         runner: JobRunner,
         on_end: Callable[[Any, Outcome], None],
@@ -63,21 +63,25 @@ class Session:
         self.changed = threading.Condition()
         self.closing = False
         self.recovering = False
-        self.log = request.log
-        self.quiet(request.log)
+        self.cluster = cluster
+        self.log = log
+        self.quiet(log)
         dask.config.set(CONFIG)
-        self.cluster = clusters.connect(request)
         self.connect()
 
     def connect(self) -> None:
         """Connect to the cluster and tell its workers, present and future, how to run jobs."""
         try:
+            self.cluster.wait()
             self.client = Client(
                 self.cluster.address, timeout=CONNECT_SECONDS, set_as_default=False
             )
             self.client.register_plugin(self.runner)
             self.client.subscribe_topic(plugin_name(self.run), self._hear)
             self.machines = self.cluster.machines() or self._find_machines()
+        except WorkflowError:
+            self.cluster.close()
+            raise
         except Exception as error:
             # Not reachable, no worker, or a worker without this package.
             self.cluster.close()
@@ -190,6 +194,11 @@ class Session:
             self._settle(submission, outcome)
 
     def _settle(self, submission: Submission, outcome: Outcome) -> None:
+        with self.changed:
+            # A job may end in the moment in which it is withdrawn.
+            if submission.settled:
+                return
+            submission.settled = True
         try:
             self.on_end(submission.job, outcome)
         finally:

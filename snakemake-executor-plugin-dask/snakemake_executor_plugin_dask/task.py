@@ -12,12 +12,14 @@ from .handover import Identity
 class Task:
     """A job as the worker sees it. Everything about Snakemake is in `payload`, for the child.
 
-    Times are in seconds. `starts` bounds how often the job may begin when workers are lost.
+    Times are in seconds. Jobs of the same `key` may share a process, one after the other. `starts`
+    bounds how often the job may begin when workers are lost.
     """
 
     name: str
     payload: bytes
     ledger: str
+    key: str | None = None
     outputs: tuple[str, ...] = ()
     log: str | None = None
     time_limit: float | None = None
@@ -61,3 +63,4 @@ class Submission:
     place: str | None
     future: Any = None
     sent: int = 0
+    settled: bool = False

@@ -25,7 +25,8 @@ from typing import Any
 from distributed import Status, Worker, WorkerPlugin, get_worker
 
 from . import handover, ledger, machine
-from .forkserver import Exit, ForkServer, ServerLostError
+from .forkserver import ForkServer, ServerLostError
+from .process import Exit
 from .task import Outcome, Task
 
 logger = logging.getLogger(__name__)
@@ -58,11 +59,14 @@ def plugin_name(run: str) -> str:
 class JobRunner(WorkerPlugin):  # type: ignore[misc]
     """Keeps a fork server and a place for what is handed over, and runs jobs."""
 
-    def __init__(self, run: str, preload: list[str], handover_bytes: int | None) -> None:
+    def __init__(
+        self, run: str, preload: list[str], handover_bytes: int | None, jobs_per_process: int
+    ) -> None:
         self.name = plugin_name(run)
         self.run_id = run
         self.preload = [*SNAKEMAKE_MODULES, *preload]
         self.handover_bytes = handover_bytes
+        self.jobs_per_process = jobs_per_process
 
     async def setup(self, worker: Worker) -> None:
         """Start the fork server; tell the scheduler what this machine has."""
@@ -122,6 +126,8 @@ class JobRunner(WorkerPlugin):  # type: ignore[misc]
                 task.name,
                 task.payload,
                 ledger=task.ledger if final else None,
+                # What is benchmarked is measured by its process.
+                key=None if repeats else task.key,
                 log=Path(task.log) if task.log else None,
                 time_limit=task.time_limit,
                 iteration=iteration if repeats else None,
@@ -150,7 +156,8 @@ class JobRunner(WorkerPlugin):  # type: ignore[misc]
         return outcome
 
     def _new_server(self) -> ForkServer:
-        return ForkServer(self.preload, self.space.environment)
+        threads = self.worker.state.nthreads
+        return ForkServer(self.preload, self.space.environment, self.jobs_per_process, threads)
 
     def _living_server(self) -> ForkServer:
         with self.lock:

@@ -62,9 +62,10 @@ def check_many(project: Project, between: int = 0) -> None:
     assert 300 <= len(notes(project, "start")) <= 302
 
 
-def test_worker_killed(project: Project) -> None:
+@pytest.mark.parametrize("jobs", ["1", "1000"])
+def test_worker_killed(project: Project, jobs: str) -> None:
     many(project)
-    process = project.start()
+    process = project.start("--dask-jobs-per-process", jobs)
     project.wait_for(lambda: len(notes(project, "end")) > 60)
     worker = project.node(process, "worker")
     assert worker
@@ -87,9 +88,10 @@ def test_scheduler_killed(project: Project) -> None:
     check_many(project, between=2)
 
 
-def test_fork_server_killed(project: Project) -> None:
+@pytest.mark.parametrize("jobs", ["1", "1000"])
+def test_fork_server_killed(project: Project, jobs: str) -> None:
     many(project)
-    process = project.start()
+    process = project.start("--dask-jobs-per-process", jobs)
     project.wait_for(lambda: len(notes(project, "end")) > 60)
     worker = project.node(process, "worker")
     [server] = [

@@ -264,15 +264,20 @@ WORKFLOWS: dict[str, dict[str, str]] = {
 @pytest.mark.parametrize("name", WORKFLOWS)
 def test_same_files(tmp_path: Path, name: str) -> None:
     outputs = {}
+    ways: dict[str, tuple[str, list[str]]] = {
+        "local": ("local", []),
+        "forks": ("dask", []),
+        "kept processes": ("dask", ["--dask-jobs-per-process", "100"]),
+    }
     # In one folder, one after the other, so that paths in the files are the same, too.
-    for executor in ("local", "dask"):
+    for way, (executor, arguments) in ways.items():
         project = Project(tmp_path / "project")
         for file, text in WORKFLOWS[name].items():
             project.write(file, text)
-        run = project.run(executor=executor)
+        run = project.run(*arguments, executor=executor)
         assert run.code == 0, run.text
-        outputs[executor] = project.outputs()
+        outputs[way] = project.outputs()
         project.close()
-        (tmp_path / "project").rename(tmp_path / executor)
-    assert outputs["dask"] == outputs["local"]
-    assert len(outputs["dask"]) > len(WORKFLOWS[name])
+        (tmp_path / "project").rename(tmp_path / way)
+    assert outputs["forks"] == outputs["kept processes"] == outputs["local"]
+    assert len(outputs["local"]) > len(WORKFLOWS[name])

@@ -44,6 +44,9 @@ class Cluster(ABC):
     def close(self) -> None:
         """End what this object has started."""
 
+    def wait(self) -> None:  # noqa: B027
+        """Wait until the scheduler can be reached at `address`, if that takes a while."""
+
     def machines(self) -> list[dict[str, float]]:
         """Return what each worker will offer, if that is known before they are there."""
         return []
@@ -54,7 +57,7 @@ class Cluster(ABC):
 
 
 def connect(request: Request) -> Cluster:
-    """Start or find the cluster."""
+    """Start or find the cluster. It may take a while until it is there: see `Cluster.wait`."""
     module = importlib.import_module(f"{__name__}.{KINDS.get(request.name, EXISTING)}")
     cluster: Cluster = module.connect(request)
     return cluster

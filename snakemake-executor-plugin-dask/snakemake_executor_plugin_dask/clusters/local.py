@@ -39,6 +39,9 @@ class LocalCluster(Cluster):
         """Start the scheduler and a worker."""
         self.scheduler = self._spawn("scheduler", stdout=subprocess.PIPE)
         self.worker = self._spawn_worker()
+
+    def wait(self) -> None:
+        """Wait until the scheduler is there, and tell the worker where it is."""
         assert self.scheduler.stdout
         self.address = self.scheduler.stdout.readline().decode().strip()
         if not self.address:

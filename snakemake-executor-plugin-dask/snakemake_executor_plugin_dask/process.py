@@ -1,0 +1,164 @@
+"""The worker's view of a process that runs jobs (`child.py` is the process's own)."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import tempfile
+import time
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import IO, Any
+
+# Of what a job prints, so much goes to the console (the log, if the rule has one, gets it all).
+CONSOLE_BYTES = 4 * 2**20
+
+
+@dataclass
+class Exit:
+    """How a job ended. A negative status is the number of a signal."""
+
+    status: int
+    report: dict[str, Any]
+    stdout: bytes = b""
+    stderr: bytes = b""
+    cpu: float = 0.0
+    max_rss: int = 0
+    read: int = 0
+    written: int = 0
+    timed_out: bool = False
+    cancelled: bool = False
+
+
+class Process:
+    """A fork of the server. It takes one job after another, until it ends or is closed."""
+
+    def __init__(self, name: str, key: str | None, control: socket.socket) -> None:
+        self.name = name
+        self.key = key
+        self.control = control
+        self.jobs = 0
+        self.cancelled = False
+        # Set by whoever listens to the server.
+        self.pid: Future[int] = Future()
+        self.end: Future[dict[str, Any]] = Future()
+        self.stdout, self.stderr, self.report = (_scratch() for _ in range(3))
+        # What former jobs have used of what the server will say of the whole process.
+        self.cpu, self.read, self.written = 0.0, 0, 0
+
+    def start(self) -> None:
+        """Ask the server for the fork. Raises OSError if the server is gone."""
+        ours, theirs = socket.socketpair()
+        self.connection = Connection(ours.detach())
+        with theirs:
+            fds = [theirs.fileno(), *(f.fileno() for f in (self.stdout, self.stderr, self.report))]
+            socket.send_fds(self.control, [json.dumps({"fork": self.name}).encode()], fds)
+
+    def run(
+        self, request: dict[str, Any], payload: bytes, log: Path | None, time_limit: float | None
+    ) -> Exit | None:
+        """Have a job run, and wait for its end. None if it hasn't begun: ask another process.
+
+        With a `log`, what the job prints is appended to it, else it is returned.
+        """
+        began = time.monotonic()
+        self.jobs += 1
+        message = {**request, "merge": log is not None}
+        if reply := self._reply([json.dumps(message).encode(), payload], time_limit):
+            used, report = reply
+            exit_ = Exit(0, report, max_rss=used["max_rss"])
+            exit_.cpu, (exit_.read, exit_.written) = used["cpu"], used["io"]
+            self.cpu += exit_.cpu
+            self.read += exit_.read
+            self.written += exit_.written
+        else:
+            left = None if time_limit is None else began + time_limit - time.monotonic()
+            end, timed_out = self._wait(left)
+            if self.jobs > 1 and end["idle"]:
+                return None
+            exit_ = Exit(end["status"], self._final_report(), max_rss=end["max_rss"])
+            exit_.cpu = end["cpu"] - self.cpu
+            exit_.read, exit_.written = end["io"][0] - self.read, end["io"][1] - self.written
+            exit_.timed_out, exit_.cancelled = timed_out, self.cancelled
+        if log:
+            _append(self.stdout, log)
+        else:
+            exit_.stdout, exit_.stderr = _tail(self.stdout), _tail(self.stderr)
+        return exit_
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has not ended, as far as is known."""
+        return not self.end.done()
+
+    def kill(self) -> None:
+        """End it, with all that it has started."""
+        self.control.send(json.dumps({"kill": self.name}).encode())
+
+    def close(self) -> None:
+        """Let it end when its job has."""
+        self.connection.close()
+        for file in (self.stdout, self.stderr, self.report):
+            file.close()
+
+    def _reply(self, messages: list[bytes], time_limit: float | None) -> tuple[Any, Any] | None:
+        """Return what a process says that will take another job; None if it won't say any more."""
+        try:
+            for message in messages:
+                self.connection.send_bytes(message)
+            if time_limit is not None and not self.connection.poll(time_limit):
+                return None
+            return tuple(json.loads(self.connection.recv_bytes()) for _ in range(2))  # type: ignore[return-value]
+        except (EOFError, OSError):
+            return None
+
+    def _wait(self, seconds: float | None) -> tuple[dict[str, Any], bool]:
+        """Wait for the process's end. Returns it, and whether it had to be killed for that."""
+        try:
+            return self.end.result(seconds), False
+        except FutureTimeoutError:
+            self.kill()
+            return self.end.result(), True
+
+    def _final_report(self) -> dict[str, Any]:
+        self.report.seek(0)
+        text = self.report.read()
+        report: dict[str, Any] = json.loads(text) if text else {}
+        return report
+
+
+def _scratch() -> IO[bytes]:
+    return tempfile.TemporaryFile(buffering=0)
+
+
+def _size(printed: IO[bytes]) -> int:
+    return os.fstat(printed.fileno()).st_size
+
+
+def _empty(printed: IO[bytes]) -> None:
+    # The process writes where this file object stands: they share the position.
+    printed.seek(0)
+    printed.truncate()
+
+
+def _append(printed: IO[bytes], log: Path) -> None:
+    if _size(printed):
+        printed.seek(0)
+        with log.open("ab") as file:
+            shutil.copyfileobj(printed, file)
+        _empty(printed)
+
+
+def _tail(printed: IO[bytes]) -> bytes:
+    if not (size := _size(printed)):
+        return b""
+    printed.seek(max(0, size - CONSOLE_BYTES))
+    note = f"[{size - CONSOLE_BYTES} bytes left out]\n".encode() if size > CONSOLE_BYTES else b""
+    text = note + printed.read()
+    _empty(printed)
+    return text
