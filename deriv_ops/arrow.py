@@ -23,20 +23,27 @@ def to_table(frame: pd.DataFrame) -> pa.Table:
     """Return a frame as a table."""
     if not _is_plain(frame):
         return pa.Table.from_pandas(frame)
-    rows, columns = frame.shape
     values = frame.to_numpy()
     if values.dtype == np.float64 and values.flags.c_contiguous:
         by_column = transposed(values)
     else:
         by_column = np.ascontiguousarray(values.T)
-    kind = pa.from_numpy_dtype(values.dtype)
-    buffer, size = pa.py_buffer(by_column), rows * values.itemsize
+    return table_of_columns(by_column, frame.index, frame.columns)
+
+
+def table_of_columns(by_column: np.ndarray, dates: pd.Index, columns: pd.Index) -> pa.Table:
+    """Return an array that has a row for each column of a frame as that frame's table."""
+    model = pd.DataFrame({columns[0]: by_column[0]}, index=dates)
+    model.columns = columns[:1]
+    kind = pa.from_numpy_dtype(by_column.dtype)
+    rows = len(dates)
+    buffer, size = pa.py_buffer(by_column), rows * by_column.itemsize
     arrays = [
         pa.Array.from_buffers(kind, rows, [None, buffer.slice(at * size, size)])
-        for at in range(columns)
+        for at in range(len(columns))
     ]
-    index = pa.Table.from_pandas(frame.iloc[:, :1]).columns[1:]
-    return pa.Table.from_arrays([*arrays, *index], schema=_schema(frame, kind))
+    index = pa.Table.from_pandas(model).columns[1:]
+    return pa.Table.from_arrays([*arrays, *index], schema=_schema(model, columns, kind))
 
 
 def to_frame(table: pa.Table) -> pd.DataFrame:
@@ -72,11 +79,12 @@ def _is_plain(frame: pd.DataFrame) -> bool:
     )
 
 
-def _schema(frame: pd.DataFrame, kind: pa.DataType) -> pa.Schema:
-    model = pa.Schema.from_pandas(frame.iloc[:0, :1])
+def _schema(one: pd.DataFrame, columns: pd.Index, kind: pa.DataType) -> pa.Schema:
+    """Return the schema of a frame of these columns, all of which are as the one that is given."""
+    model = pa.Schema.from_pandas(one.iloc[:0])
     description: dict[str, Any] = json.loads(model.metadata[b"pandas"])
     column, *index = description["columns"]
-    names = frame.columns.tolist()
+    names = columns.tolist()
     described = [{**column, "name": name, "field_name": name} for name in names]
     description["columns"] = [*described, *index]
     # Without missing values in Arrow's sense, readers and writers need no mask.

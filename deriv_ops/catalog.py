@@ -82,7 +82,9 @@ def load_catalog(
         mistakes += check_variable(variable, folder, frozenset(made))
     if not members and not mistakes:
         mistakes.append(
-            Mistake(str(reference), 1, "the module", "has no class of derivations with variables")
+            Mistake(
+                str(reference), 1, "the module", "has no class of AbstractDerivation with variables"
+            )
         )
     if mistakes:
         raise CatalogError(str(reference), sorted(mistakes, key=lambda m: (m.file, m.line)))

@@ -28,6 +28,7 @@ class Config:
     vars_to_launch: names of the variables to compute; empty for all.
     codec: how results are compressed.
     precision: how the numbers of results are stored.
+    memory_mb: what a derivation may use of memory.
     sample: dates, shares and seed of the sample market; None when the inputs are the user's.
 
     """
@@ -38,6 +39,7 @@ class Config:
     vars_to_launch: tuple[str, ...]
     codec: str
     precision: str
+    memory_mb: int
     sample: Mapping[str, int] | None
 
     @classmethod
@@ -52,6 +54,7 @@ class Config:
             vars_to_launch=names_to_launch(values["vars_to_launch"]),
             codec=values["codec"],
             precision=values["precision"],
+            memory_mb=values["memory_mb"],
             sample=None if own_inputs else {key: values[f"sample_{key}"] for key in _SAMPLE},
         )
 

@@ -27,6 +27,10 @@ class DerivationError(DerivOpsError):
     """A derivation couldn't be computed; names it, and has the reason as its cause."""
 
 
+class MemoryLimitError(DerivOpsError):
+    """A derivation needs more memory than its rule may use."""
+
+
 class OutputError(DerivOpsError, OSError):
     """A result couldn't be written; nothing of it is left behind."""
 

@@ -20,6 +20,8 @@ from typing import Any
 
 import pandas as pd
 
+from deriv_ops import blocks
+from deriv_ops.blocks import Limits
 from deriv_ops.catalog import import_folder
 from deriv_ops.digests import code_digest
 from deriv_ops.errors import DerivationError, DerivOpsError, InputFileError
@@ -27,7 +29,7 @@ from deriv_ops.operators.conventions import conform
 from deriv_ops.operators.declare import Operator
 from deriv_ops.readers import checked, find_table, read_table
 from deriv_ops.references import reference, resolve
-from deriv_ops.store import read_result, write_result
+from deriv_ops.store import read_provenance, read_result, write_result
 from deriv_ops.variables import FileVar, Reader, Var
 
 _LIBRARIES = ("deriv-ops", "numpy", "pandas", "pyarrow", "scipy")
@@ -70,37 +72,84 @@ def read_input(path: Path, reader: Reader | None = None) -> pd.DataFrame:
 
 
 def compute(
-    derivation: Mapping[str, Any], inputs: Sequence[Path], output: Path, codec: str = "none"
+    derivation: Mapping[str, Any],
+    inputs: Sequence[Path],
+    output: Path,
+    codec: str = "none",
+    limits: Limits | None = None,
 ) -> None:
-    """Compute one derivation from the files of its parents and write its result."""
+    """Compute one derivation from the files of its parents and write its result.
+
+    With `limits`, frames that don't fit into that memory are taken block by block.
+    """
     with telling(derivation["derivation"]):
         started = time.perf_counter()
-        digests: dict[str, Any]
         if "reader" in derivation:
-            frame = read_input(inputs[0], resolve(derivation["reader"]))
-            content = hashlib.sha256(inputs[0].read_bytes()).hexdigest()[:16]
-            digests = {"inputs": {derivation["file"]: content}}
-            made_of = [derivation["code"], content]
+            shape = _convert(derivation, inputs[0], output, codec, limits)
         else:
-            results = [read_result(path) for path in inputs]
-            parents = [result.provenance["digests"]["result"] for result in results]
-            operator = resolve(derivation["operator"])
-            frame = operator.apply([result.frame for result in results], derivation["params"])
-            digests = {"inputs": dict(zip(derivation["parents"], parents, strict=True))}
-            made_of = [derivation["code"], derivation["operator"], derivation["params"], parents]
-        made_of.append(derivation["precision"])
-        text = json.dumps(made_of, sort_keys=True).encode()
-        digests["result"] = hashlib.sha256(text).hexdigest()[:16]
-        frame = _stored(frame, derivation["precision"])
-        provenance = {**derivation, "digests": digests, "versions": _VERSIONS}
-        write_result(output, frame, provenance, codec)
-        rows, columns = frame.shape
-        missing = float(frame.isna().to_numpy().mean()) if frame.size else 0.0
+            shape = _derive(derivation, inputs, output, codec, limits)
+        rows, columns, missing = shape
         logger.info(
-            "%s: %s x %s, %.1f %% missing, %.2f s, %s",
+            "%s: %s x %s, %.1f %% missing, %.2f s, at most %s MB of memory, %s",
             *(derivation["derivation"], rows, columns, 100 * missing),
-            *(time.perf_counter() - started, output),
+            *(time.perf_counter() - started, _peak_memory(), output),
         )
+
+
+def _convert(
+    derivation: Mapping[str, Any], path: Path, output: Path, codec: str, limits: Limits | None
+) -> tuple[int, int, float]:
+    """Make a result of an input table. Returns rows, columns and the share of missing values."""
+    with path.open("rb") as file:
+        content = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    precision = derivation["precision"]
+    made_of = [derivation["code"], content, precision]
+    provenance = _provenance(derivation, {derivation["file"]: content}, made_of)
+    reader = resolve(derivation["reader"])
+    in_blocks = limits and reader is read_table and path.suffix.lower() == ".parquet"
+    if limits and in_blocks and not blocks.fits([path], limits):
+        return blocks.convert(path, output, provenance, limits, codec, precision)
+    return _write(output, read_input(path, reader), provenance, codec)
+
+
+def _derive(
+    derivation: Mapping[str, Any],
+    inputs: Sequence[Path],
+    output: Path,
+    codec: str,
+    limits: Limits | None,
+) -> tuple[int, int, float]:
+    """Compute what has an operator. Returns as `_convert` does."""
+    operator, params = resolve(derivation["operator"]), derivation["params"]
+    whole = limits is None or blocks.fits(inputs, limits)
+    results = [read_result(path) for path in inputs] if whole else []
+    made = [result.provenance for result in results] or [read_provenance(path) for path in inputs]
+    parents = [provenance["digests"]["result"] for provenance in made]
+    precision = derivation["precision"]
+    made_of = [derivation["code"], derivation["operator"], params, parents, precision]
+    digests = dict(zip(derivation["parents"], parents, strict=True))
+    provenance = _provenance(derivation, digests, made_of)
+    if limits and not whole:
+        return blocks.derive(operator, params, inputs, output, provenance, limits, codec, precision)
+    frame = operator.apply([result.frame for result in results], params)
+    return _write(output, frame, provenance, codec)
+
+
+def _provenance(
+    derivation: Mapping[str, Any], inputs: Mapping[str, str], made_of: Sequence[Any]
+) -> dict[str, Any]:
+    text = json.dumps(made_of, sort_keys=True).encode()
+    digests = {"inputs": dict(inputs), "result": hashlib.sha256(text).hexdigest()[:16]}
+    return {**derivation, "digests": digests, "versions": _VERSIONS}
+
+
+def _write(
+    output: Path, frame: pd.DataFrame, provenance: Mapping[str, Any], codec: str
+) -> tuple[int, int, float]:
+    frame = _stored(frame, provenance["precision"])
+    write_result(output, frame, provenance, codec)
+    missing = float(frame.isna().to_numpy().mean()) if frame.size else 0.0
+    return *frame.shape, missing
 
 
 @contextmanager
@@ -133,13 +182,23 @@ def run_script(snakemake: Any) -> None:
     try:
         inputs = [Path(path) for path in snakemake.input]
         output, codec = Path(snakemake.output[0]), snakemake.config["codec"]
-        compute(snakemake.params.derivation, inputs, output, codec)
+        limits = Limits(snakemake.resources.mem_mb * blocks.MB, snakemake.threads)
+        compute(snakemake.params.derivation, inputs, output, codec, limits)
     except DerivationError as error:
         logger.exception("failed")
         # The cause is of our own making where there is nothing in the code to look for.
         if isinstance(error.__cause__, DerivOpsError):
             raise SystemExit(f"{error}\n(traceback in {log})") from error
         raise
+
+
+def _peak_memory() -> int:
+    """Return the most memory that this process has had, in MB; 0 where nothing tells."""
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return 0
+    return int(status.partition("VmHWM:")[2].split(maxsplit=1)[0]) // 1024
 
 
 def _stored(frame: pd.DataFrame, precision: str) -> pd.DataFrame:

@@ -88,14 +88,14 @@ def checked(read: object, path: Path) -> pd.DataFrame:
     if frame.empty:
         rows, width = frame.shape
         raise InputFileError(f"{path}: holds no table: {rows} rows and {width} columns of values")
-    columns = _unique([str(column) for column in frame.columns], "the header", path)
+    columns = unique([str(column) for column in frame.columns], "the header", path)
     frame = frame.set_axis(pd.Index(columns), axis=1)
     labels = frame.index
     if isinstance(labels, pd.DatetimeIndex):
         return frame.set_axis(_in_order(labels, path))
     text = [str(label) for label in labels]
     if not _DATE.fullmatch(text[0]):
-        tickers = _unique(text, "the first column", path)
+        tickers = unique(text, "the first column", path)
         return frame.set_axis(pd.Index(tickers, name=labels.name))
     dates = pd.to_datetime(pd.Series(text), format="ISO8601", errors="coerce")
     unread = [f"row {i + 1}: {text[i]!r}" for i in dates.index[dates.isna()]]
@@ -104,7 +104,8 @@ def checked(read: object, path: Path) -> pd.DataFrame:
     return frame.set_axis(_in_order(pd.DatetimeIndex(dates, name=labels.name), path))
 
 
-def _unique(tickers: Sequence[str], place: str, path: Path) -> list[str]:
+def unique(tickers: Sequence[str], place: str, path: Path) -> list[str]:
+    """Return tickers, of which none may be empty or there twice; `place` is for the error."""
     empty = [f"number {i + 1}" for i, ticker in enumerate(tickers) if not ticker.strip()]
     if empty:
         raise InputFileError(f"{path}: no ticker in {place}: {_some(empty)}")
@@ -148,7 +149,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
             f"{path}: one column only: {','.join(header) or 'it is empty'!r}; is it separated by "
             "commas? For another format give FileVar a reader"
         )
-    _unique(header[1:], "the header", path)
+    unique(header[1:], "the header", path)
     # All as text first: what counts as missing is not the same for numbers and for names.
     text = pa.csv.ConvertOptions(
         column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=False

@@ -65,6 +65,8 @@ def mock_snakemake(name: str, config_file: Path = CONFIG_FILE) -> SimpleNamespac
         output=[spec.output],
         log=[spec.log],
         params=SimpleNamespace(derivation=spec.derivation),
+        resources=SimpleNamespace(mem_mb=config.memory_mb),
+        threads=1,
         config={"catalog": config.catalog, "codec": config.codec},
     )
 

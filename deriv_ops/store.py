@@ -6,9 +6,10 @@ file is always written and always enough.
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 from typing import Any, NamedTuple
@@ -24,6 +25,7 @@ from deriv_ops.errors import InputFileError, OutputError
 _KEY = b"deriv_ops"
 # The suffix of a file that is being written; `remove_unfinished` knows it.
 _UNFINISHED = ".unfinished"
+_RELEASE_BYTES = 32 * 2**20
 
 
 class Result(NamedTuple):
@@ -40,19 +42,57 @@ def write_result(
 
     The file appears whole or not at all; raises as `whole` does.
     """
-    table = to_table(frame)
+    write_table(path, to_table(frame), provenance, codec)
+    handover.put(path, Result(frame, dict(provenance)))
+
+
+def write_table(
+    path: Path,
+    table: pa.Table,
+    provenance: Mapping[str, Any],
+    codec: str = "none",
+    release: Callable[[], None] | None = None,
+) -> None:
+    """Write a table as a result.
+
+    `release` is called now and then to let go of memory that has been written. Raises as `whole`
+    does.
+    """
     metadata = {**(table.schema.metadata or {}), _KEY: json.dumps(provenance).encode()}
-    with whole(path) as unfinished:
+    with whole(path) as unfinished, ExitStack() as stack:
+        target: Any = unfinished
+        if release:
+            target = stack.enter_context(_Releasing(unfinished, release))
         pq.write_table(
             table.replace_schema_metadata(metadata),
-            unfinished,
+            target,
             compression=codec,
             # Numbers that hardly repeat gain nothing from either, and both cost time.
             use_dictionary=False,
             write_statistics=False,
             row_group_size=max(1, table.num_rows),
         )
-    handover.put(path, Result(frame, dict(provenance)))
+
+
+class _Releasing(io.FileIO):
+    """A file that says after each so many bytes that what was written can go out of memory."""
+
+    def __init__(self, path: Path, release: Callable[[], None]) -> None:
+        super().__init__(path, "w")
+        self._release = release
+        self._since = 0
+
+    def write(self, data: Any) -> int:
+        """Write all of the data."""
+        view = memoryview(data)
+        done = 0
+        while done < len(view):
+            done += super().write(view[done:]) or 0
+        self._since += done
+        if self._since > _RELEASE_BYTES:
+            self._since = 0
+            self._release()
+        return done
 
 
 @contextmanager

@@ -224,7 +224,7 @@ def test_what_stands_above_a_line_that_fails_is_checked_too(catalog_of, tmp_path
     [
         ("x = (", "catalog.py:2: the module: SyntaxError: '(' was never closed"),
         ("import no_such_module", "2: the module: ModuleNotFoundError: No module named"),
-        ("x = 1", "catalog.py:1: the module: has no class of derivations with variables"),
+        ("x = 1", "catalog.py:1: the module: has no class of AbstractDerivation with variables"),
     ],
 )
 def test_a_module_that_is_no_catalog(catalog_of, text, told):

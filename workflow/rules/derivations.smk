@@ -15,6 +15,8 @@ for spec in rule_specs(CATALOG, CONFIG):
             spec.log,
         conda:
             "../../envs/environment.yaml"
+        resources:
+            mem_mb=CONFIG.memory_mb,
         params:
             derivation=spec.derivation,
         message:

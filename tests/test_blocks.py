@@ -1,0 +1,225 @@
+"""Derivations computed block by block, on every case of every operator's oracle."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from frames import frame
+from oracles import Case
+from test_operators import CALLS_WITH_ROWS, ORACLES, each
+
+from deriv_ops import blocks, op
+from deriv_ops.blocks import Limits
+from deriv_ops.errors import InputFileError, MemoryLimitError, OutputError
+from deriv_ops.job import compute
+from deriv_ops.operators.declare import Operator
+from deriv_ops.readers import read_table
+from deriv_ops.references import reference
+from deriv_ops.store import read_result, write_result
+
+IN_BLOCKS = [call for call in CALLS_WITH_ROWS if call[0].kind != "panel"]
+
+
+def limits(inputs: list[Path], cells: int, threads: int = 1) -> Limits:
+    """Limits that leave room for blocks of so many cells."""
+    columns = len(blocks.Source(inputs[0]).columns)
+    room = blocks.frames_at_work(len(inputs)) * 8 * cells
+    files = blocks._FILE_COLUMN * columns * max(2, len(inputs))
+    return Limits(blocks._BASE + files + room * threads, threads)
+
+
+def written(folder: Path, names: tuple[str, ...]) -> list[Path]:
+    """The frames of a case as results."""
+    paths = []
+    for at, name in enumerate(names):
+        path = folder / f"{at}.parquet"
+        write_result(path, frame(name), {"digests": {"result": name}})
+        paths.append(path)
+    return paths
+
+
+@each(IN_BLOCKS)
+def test_same_bit_for_bit(operator: Operator, case: Case, tmp_path: Path) -> None:
+    inputs = written(tmp_path, case.inputs)
+    params = operator.check_params(case.params)[0]
+    first, *others = [read_result(path).frame for path in inputs]
+    whole = operator.apply([first, *others], params)
+    # Blocks of about a third of the shares, or of the dates.
+    longest = max(len(table) for table in (first, *others))
+    limit = limits(inputs, max(longest * first.shape[1] // 3, longest, first.shape[1]), 2)
+    output = tmp_path / "out.parquet"
+
+    def derive() -> tuple[int, int, float]:
+        return blocks.derive(
+            operator, params, inputs, output, {"made": "so"}, limit, "none", "float64"
+        )
+
+    if not whole.columns.equals(first.columns):  # a group a column
+        with pytest.raises(MemoryLimitError, match="doesn't keep dates and shares"):
+            derive()
+        assert not output.exists()
+        return
+    shape = derive()
+    assert shape == (*whole.shape, pytest.approx(whole.isna().to_numpy().mean()))
+    result = read_result(output)
+    assert result.provenance == {"made": "so"}
+    assert result.frame.to_numpy().tobytes() == whole.to_numpy().tobytes()
+    write_result(tmp_path / "whole.parquet", whole, {"made": "so"})
+    assert output.read_bytes() == (tmp_path / "whole.parquet").read_bytes()
+
+
+@pytest.mark.parametrize("codec", ["none", "zstd"])
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+def test_jobs_that_do_not_fit(tmp_path: Path, codec: str, precision: str) -> None:
+    """A table, a time series and a cross section of it, by the job itself, whole and in blocks."""
+    table = pd.concat([frame("prices")] * 40, axis=1).set_axis(
+        [f"S.{i}" for i in range(480)], axis=1
+    )
+    table.to_parquet(tmp_path / "table.parquet")
+    derivations = {
+        "table": {"reader": reference(read_table), "file": "table.parquet"},
+        "moving": {"operator": "deriv_ops.operators.moving_std:moving_std", "parents": ["table"]},
+        "ranks": {"operator": "deriv_ops.operators.rank:rank", "parents": ["moving"]},
+        "mean": {"operator": "deriv_ops.operators.average:average", "parents": ["ranks", "table"]},
+    }
+    params: dict[str, dict[str, Any]] = {
+        "moving": {"window": 60, "min_periods": 20},
+        "ranks": {"pct": True},
+    }
+    ways = {"whole": None, "blocks": Limits(blocks._BASE + 6 * 2**20, 2)}
+    for way, limit in ways.items():
+        folder = tmp_path / way
+        for name, derivation in derivations.items():
+            operator = blocks_operator(derivation)
+            checked = operator.check_params(params.get(name, {}))[0] if operator else {}
+            full = {"derivation": name, "precision": precision, "code": "1", **derivation}
+            full |= {"params": checked} if operator else {}
+            inputs = [folder / f"{parent}.parquet" for parent in derivation.get("parents", [])]
+            inputs = inputs or [tmp_path / "table.parquet"]
+            assert limit is None or not blocks.fits(inputs, limit)
+            compute(full, inputs, folder / f"{name}.parquet", codec, limit)
+    for name in derivations:
+        texts = [(tmp_path / way / f"{name}.parquet").read_bytes() for way in ways]
+        assert texts[0] == texts[1], name
+
+
+def blocks_operator(derivation: dict[str, Any]) -> Operator | None:
+    from deriv_ops.references import resolve
+
+    return resolve(derivation["operator"]) if "operator" in derivation else None
+
+
+@pytest.mark.parametrize("name", dir(op))
+def test_operators_take_as_much_memory_as_is_reckoned(name: str) -> None:
+    operator: Operator = getattr(op, name)
+    params = operator.check_params(ORACLES[name].CASES[0].params)[0]
+    rng = np.random.default_rng(0)
+    rows, columns = 1000, 200
+    dates = pd.bdate_range("2015-01-01", periods=rows)
+    shares = [f"S{i}" for i in range(columns)]
+
+    def table(kind: str) -> pd.DataFrame:
+        values = (
+            rng.integers(0, 9, (rows, columns)) if kind == "groups" else rng.random((rows, columns))
+        )
+        return pd.DataFrame(values.astype("float64"), dates, shares).mask(
+            values > 0.95 * values.max()
+        )
+
+    inputs = [table(declared.kind) for declared in operator.inputs]
+    operator.apply(inputs, params)  # what is made once isn't counted
+    tracemalloc.start()
+    try:
+        operator.apply(inputs, params)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    own = blocks.frames_at_work(len(inputs)) - len(inputs)
+    assert peak / (8 * rows * columns) <= own
+
+
+def test_what_is_taken_whole(tmp_path: Path) -> None:
+    inputs = written(tmp_path, ("prices",))
+    small = Limits(blocks._BASE, 1)
+    clusters: Any = blocks_operator({"operator": "deriv_ops.operators.get_clusters:get_clusters"})
+    with pytest.raises(MemoryLimitError, match=r"get_clusters takes frames whole.*mem_mb"):
+        blocks.derive(clusters, {}, inputs, tmp_path / "out.parquet", {}, small, "none", "float64")
+    zscore: Any = blocks_operator({"operator": "deriv_ops.operators.zscore:zscore"})
+    params = zscore.check_params({})[0]
+    with pytest.raises(MemoryLimitError, match="too little for one share"):
+        blocks.derive(
+            zscore, params, inputs, tmp_path / "out.parquet", {}, small, "none", "float64"
+        )
+    text = pd.DataFrame({"AAL": ["x", "y"]}, pd.bdate_range("2020-01-01", periods=2))
+    text.to_parquet(tmp_path / "text.parquet")
+    with pytest.raises(MemoryLimitError, match=r"text\.parquet: .* not numbers: AAL"):
+        blocks.convert(
+            tmp_path / "text.parquet", tmp_path / "out.parquet", {}, small, "none", "float64"
+        )
+    assert not (tmp_path / "out.parquet").exists()
+
+
+def test_tables_are_checked_as_ever(tmp_path: Path) -> None:
+    table = frame("prices").iloc[::-1]
+    table.to_parquet(tmp_path / "table.parquet")
+    with pytest.raises(InputFileError, match=r"table\.parquet: dates out of order"):
+        blocks.convert(
+            *(tmp_path / "table.parquet", tmp_path / "out.parquet", {}),
+            *(Limits(blocks._BASE + 2**24, 1), "none", "float64"),
+        )
+
+
+def test_no_space_for_scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with pytest.raises(OutputError, match=r"no space for .* MB of scratch: .*TMPDIR"):
+        blocks.Scratch((2**20, 2**30))
+    assert not list(tmp_path.iterdir())
+
+
+def test_memory_stays_below_the_limit(tmp_path: Path) -> None:
+    """A job of 460 MB, most of it libraries, on frames of 100 MB each, in a process of its own."""
+    rng = np.random.default_rng(0)
+    dates = pd.bdate_range("2015-01-01", periods=1300, name="date")
+    shares = [f"S{i}" for i in range(10_000)]
+    for name in "ab":
+        values = pd.DataFrame(rng.standard_normal((1300, 10_000)), dates, shares)
+        write_result(tmp_path / f"{name}.parquet", values, {"digests": {"result": name}})
+        del values
+    script = """
+        import sys
+        from pathlib import Path
+        import deriv_ops.kernels.warm
+        from deriv_ops.blocks import Limits, fits
+        from deriv_ops.job import compute
+        operator, *names = sys.argv[1:]
+        limits = Limits(460 * 2**20, 1)
+        inputs = [Path(f"{name}.parquet") for name in names]
+        assert not fits(inputs, limits)
+        params = {"moving_std": {"window": 60, "min_periods": 20}}.get(operator, {})
+        compute(
+            {"derivation": operator, "operator": f"deriv_ops.operators.{operator}:{operator}",
+             "params": params, "parents": names, "precision": "float64", "code": ""},
+            inputs, Path(f"{operator}.parquet"), "none", limits,
+        )
+        [peak] = [l for l in open("/proc/self/status") if l.startswith("VmHWM")]
+        print(int(peak.split()[1]) // 1024)
+    """
+    for operator, names in {"moving_std": "a", "average": "ab"}.items():
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(script), operator, *names],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            env=os.environ | {"MALLOC_TRIM_THRESHOLD_": "4294967296"},
+        )
+        assert done.returncode == 0, done.stderr
+        assert int(done.stdout) < 460, operator
