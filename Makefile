@@ -5,7 +5,9 @@ BIN := .venv/bin
 PLUGIN := snakemake-executor-plugin-dask
 PROFILES := $(filter-out default,$(patsubst profiles/%/config.yaml,%,$(wildcard profiles/*/config.yaml)))
 
-.PHONY: demo test check setup docs lock $(PROFILES)
+PLUGIN_TESTS := --rootdir $(PLUGIN) --config-file $(PLUGIN)/pyproject.toml $(PLUGIN)/tests
+
+.PHONY: demo test test-slow check setup docs lock $(PROFILES)
 
 demo: setup
 	$(BIN)/snakemake --quiet rules
@@ -15,7 +17,12 @@ demo: setup
 
 test: setup
 	$(BIN)/pytest
-	$(BIN)/pytest --numprocesses auto --rootdir $(PLUGIN) --config-file $(PLUGIN)/pyproject.toml $(PLUGIN)/tests
+	$(BIN)/pytest --numprocesses auto $(PLUGIN_TESTS)
+
+# What takes longer than a person waits for.
+test-slow: setup
+	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m slow --numprocesses auto $(PLUGIN_TESTS)
 
 check: setup
 	$(BIN)/ruff check .

@@ -14,6 +14,8 @@ from conftest import ROOT, copy_checkout, snakemake
 
 from deriv_ops.sample import write_market
 
+pytestmark = pytest.mark.slow
+
 
 def example(name: str) -> str:
     text = (ROOT / "README.md").read_text()

@@ -66,6 +66,7 @@ def result(folder: Path, name: str) -> pd.DataFrame:
     return pd.read_parquet(next((folder / "results").rglob(f"{name}.parquet")))
 
 
+@pytest.mark.slow
 def test_new_processes_write_the_files_that_warm_workers_do(finished: Path, project: Path):
     run(project, "--cores", "2", "--forceall")
     files = sorted((project / "results/temporary").glob("*.parquet"))
@@ -151,6 +152,7 @@ def test_a_kernel_s_code_reruns_what_calls_it(project: Path):
     assert reruns(project) == {"all", *TOY[3:]}
 
 
+@pytest.mark.slow
 def test_another_precision_reruns_all_and_another_codec_nothing(project: Path):
     edit(project / "config/config.yaml", "codec: none", "codec: lz4")
     assert reruns(project) == set()
@@ -185,6 +187,7 @@ def test_two_swapped_params_rerun(project: Path):
     assert reruns(project) == {"all", "fin_rdt_1d_std", "clustervol", "fin_pricedevz1d_byvol"}
 
 
+@pytest.mark.slow
 def test_two_swapped_parents_rerun(project: Path):
     catalog = project / "deriv_ops/catalogs/toy.py"
     with catalog.open("a") as file:
@@ -264,6 +267,7 @@ def test_lint_finds_nothing(project: Path):
     assert "good condition" in run(project, "--lint").stdout
 
 
+@pytest.mark.slow
 def test_the_graph_and_the_report_are_made(project: Path):
     assert "fin_pricedevz1d_byvol" in run(project, "--dag", "--forceall").stdout
     run(project, "--report", "report.html")
@@ -341,6 +345,7 @@ def test_a_bug_in_an_operator_shows_its_own_line(project: Path):
     assert "    x.no_such" in out
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_where_it_was(project: Path):
     shutil.rmtree(project / "results/temporary")
     edit(project / "deriv_ops/catalogs/toy.py", "'seconds': 0", "'seconds': 30")

@@ -62,7 +62,7 @@ def check_many(project: Project, between: int = 0) -> None:
     assert 300 <= len(notes(project, "start")) <= 302
 
 
-@pytest.mark.parametrize("jobs", ["1", "1000"])
+@pytest.mark.parametrize("jobs", ["1", pytest.param("1000", marks=pytest.mark.slow)])
 def test_worker_killed(project: Project, jobs: str) -> None:
     many(project)
     process = project.start("--dask-jobs-per-process", jobs)
@@ -75,6 +75,7 @@ def test_worker_killed(project: Project, jobs: str) -> None:
     check_many(project)
 
 
+@pytest.mark.slow
 def test_scheduler_killed(project: Project) -> None:
     many(project)
     process = project.start()
@@ -88,7 +89,7 @@ def test_scheduler_killed(project: Project) -> None:
     check_many(project, between=2)
 
 
-@pytest.mark.parametrize("jobs", ["1", "1000"])
+@pytest.mark.parametrize("jobs", [pytest.param("1", marks=pytest.mark.slow), "1000"])
 def test_fork_server_killed(project: Project, jobs: str) -> None:
     many(project)
     process = project.start("--dask-jobs-per-process", jobs)
@@ -105,6 +106,7 @@ def test_fork_server_killed(project: Project, jobs: str) -> None:
     check_many(project, between=2)
 
 
+@pytest.mark.slow
 def test_job_that_kills_its_worker_is_given_up(project: Project) -> None:
     project.write(
         "Snakefile",
@@ -290,6 +292,7 @@ def test_asked_to_stop_twice(project: Project, number: int) -> None:
     assert not list(project.path.glob("out/*.txt"))
 
 
+@pytest.mark.slow
 def test_main_process_killed(project: Project) -> None:
     process = begin_endless(project)
     nodes = [project.node(process, "worker"), project.node(process, "scheduler")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from conftest import Project
 
 
@@ -240,6 +241,7 @@ def test_benchmark(project: Project) -> None:
     assert len(project.read("shell.tsv").splitlines()) == 2
 
 
+@pytest.mark.slow
 def test_cache(project: Project) -> None:
     project.write(
         "Snakefile",

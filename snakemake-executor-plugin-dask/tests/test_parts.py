@@ -131,6 +131,7 @@ def test_attempt_waits_for_one_of_another_machine(
     assert time.monotonic() - began < 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by_file", [False, True])
 def test_existing_cluster(project: Project, by_file: bool) -> None:
     """Two workers, of which one dies, and one that offers a resource the other has not."""

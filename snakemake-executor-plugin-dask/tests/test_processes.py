@@ -94,12 +94,17 @@ def test_what_is_put_back(project: Project) -> None:
     "leftover",
     [
         "import subprocess; subprocess.Popen(['sleep', '1000'])",
-        "import os; os.system('sleep 1000 > /dev/null 2>&1 &')",
-        "import os; os.open('/dev/null', os.O_RDONLY)",
-        "import threading; threading.Thread(target=__import__('time').sleep, args=[.1]).start()",
-        "import atexit; atexit.register(print, end='')",
-        "import resource; resource.setrlimit(resource.RLIMIT_CORE, (0, 0))",
         "import sys, numpy; sys.modules['numpy'].kept = numpy.ones(2**26)",
+        *(
+            pytest.param(code, marks=pytest.mark.slow)
+            for code in (
+                "import os; os.system('sleep 1000 > /dev/null 2>&1 &')",
+                "import os; os.open('/dev/null', os.O_RDONLY)",
+                "import threading, time; threading.Thread(target=time.sleep, args=[.1]).start()",
+                "import atexit; atexit.register(print, end='')",
+                "import resource; resource.setrlimit(resource.RLIMIT_CORE, (0, 0))",
+            )
+        ),
     ],
 )
 def test_process_with_leftovers_is_replaced(project: Project, leftover: str) -> None:

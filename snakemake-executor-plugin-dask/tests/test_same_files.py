@@ -261,7 +261,13 @@ WORKFLOWS: dict[str, dict[str, str]] = {
 }
 
 
-@pytest.mark.parametrize("name", WORKFLOWS)
+QUICK = ("script", "temp, protected, ensure, touch, directory")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name not in QUICK)) for name in WORKFLOWS],
+)
 def test_same_files(tmp_path: Path, name: str) -> None:
     outputs = {}
     ways: dict[str, tuple[str, list[str]]] = {
