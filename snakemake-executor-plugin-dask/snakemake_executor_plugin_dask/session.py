@@ -73,7 +73,10 @@ class Session:
         """Connect to the cluster and tell its workers, present and future, how to run jobs."""
         try:
             self.client = Client(
-                self.cluster.address, timeout=CONNECT_SECONDS, set_as_default=False
+                self.cluster.address,
+                timeout=CONNECT_SECONDS,
+                set_as_default=False,
+                security=self.cluster.security,
             )
             self.client.register_plugin(self.runner)
             self.client.subscribe_topic(plugin_name(self.run), self._hear)

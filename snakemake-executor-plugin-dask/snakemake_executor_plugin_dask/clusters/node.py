@@ -70,15 +70,20 @@ async def end_of_input() -> None:
     loop.call_later(CLOSE_SECONDS, os._exit, 1)
 
 
+def quiet() -> None:
+    """Leave out what Dask has to say of every connection."""
+    for name, logger in logging.Logger.manager.loggerDict.items():
+        if name.startswith("distributed") and isinstance(logger, logging.Logger):
+            logger.setLevel(logging.WARNING)
+
+
 def main() -> None:
     """Serve until standard input ends."""
     # Both are for the main process to handle, which then ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     dask.config.set(CONFIG)
-    for name, logger in logging.Logger.manager.loggerDict.items():
-        if name.startswith("distributed") and isinstance(logger, logging.Logger):
-            logger.setLevel(logging.WARNING)
+    quiet()
     match sys.argv[1:]:
         case ["scheduler"]:
             asyncio.run(serve_scheduler())
