@@ -269,7 +269,7 @@ class Session:
         """Send what Dask has to say to the run's log."""
         handler = logging.FileHandler(log, delay=True)
         handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
-        for name in ("distributed", "tornado", "asyncio", __package__ or ""):
+        for name in ("distributed", "distributed.client", "tornado", "asyncio", __package__ or ""):
             target = logging.getLogger(name)
             target.handlers = [handler]
             target.propagate = False

@@ -69,11 +69,11 @@ class LocalCluster(Cluster):
             if self.closing or scheduler.poll() is not None or scheduler is not self.scheduler:
                 return
             if self.restarts <= 0:
-                logger.error("The Dask worker does not stay up:\n%s", tail(self.log))
+                logger.error(f"The Dask worker does not stay up:\n{tail(self.log)}")
                 scheduler.kill()
                 return
             self.restarts -= 1
-            logger.warning("The Dask worker has ended (%s); starting another.", code)
+            logger.warning(f"The Dask worker has ended ({code}); starting another.")
             self.worker = self._spawn_worker()
             tell(self.worker, self.address)
 

@@ -102,7 +102,7 @@ class SlurmCluster(Cluster):
                 self.error = error
             else:
                 log = logger.warning if message["level"] == "warning" else logger.info
-                log("%s", message["text"])
+                log(message["text"])
 
     @staticmethod
     def _hear(process: subprocess.Popen[bytes]) -> dict[str, Any]:

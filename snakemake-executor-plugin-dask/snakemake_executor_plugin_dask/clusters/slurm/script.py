@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,13 +37,12 @@ class Shape:
 
 def shape() -> Shape:
     """Return what a job brings. Raises ValueError if the configuration doesn't say."""
-    for name in ("cores", "memory"):
-        if not configured(name):
-            raise ValueError(f"{KEY}.{name} is missing")
-    cores, workers = int(configured("cores")), int(configured("processes") or 1)
+    cores = _number("cores", int)
+    memory = _number("memory", parse_bytes)
+    workers = _number("processes", int, "1")
     if workers > cores:
         raise ValueError(f"{KEY}: {workers} processes on {cores} cores")
-    return Shape(workers, cores // workers, parse_bytes(configured("memory")) // workers // 2**20)
+    return Shape(workers, cores // workers, memory // workers // 2**20)
 
 
 def scheduler_options() -> dict[str, Any]:
@@ -102,3 +102,14 @@ def configured(*names: str) -> Any:
     return next(
         (value for name in names if (value := dask.config.get(f"{KEY}.{name}", None))), None
     )
+
+
+def _number(name: str, parse: Callable[[Any], int], default: str | None = None) -> int:
+    value = configured(name) or default
+    try:
+        number = parse(value) if value else 0
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{KEY}.{name} is {value!r}: {error}") from error
+    if number <= 0:
+        raise ValueError(f"{KEY}.{name} is missing, or not positive")
+    return number

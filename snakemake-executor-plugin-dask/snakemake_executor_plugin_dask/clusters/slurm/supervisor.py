@@ -119,7 +119,7 @@ class Supervisor:
                 self.refusal = str(error)
                 self.tell("warning", f"Slurm refuses another job: {error}")
         if not self.members and self._wanted():
-            raise GiveUpError(self.refusal or f"{FAILURES} jobs in a row have failed at once.")
+            raise GiveUpError(self.refusal or f"{FAILURES} jobs in a row have had no worker.")
 
     async def _attend(self, member: Member, job: QueuedJob) -> None:
         """Do what a living job needs."""

@@ -121,15 +121,15 @@ class Slurm:
         )
         self._start_database()
         self._daemon("slurmdbd", "-D")
-        await_(lambda: listens(self.dbd_port), "slurmdbd")
+        wait_for(lambda: listens(self.dbd_port), "slurmdbd")
         run("sacctmgr", "-i", "add", "cluster", "test")
         run("sacctmgr", "-i", "add", "account", "myria", "Description=all", "Organization=all")
         run("sacctmgr", "-i", "add", "user", getpass.getuser(), "Account=myria")
         self._daemon("slurmctld", "-D")
-        await_(lambda: run("scontrol", "ping", check=False).count(" UP"), "slurmctld")
+        wait_for(lambda: run("scontrol", "ping", check=False).count(" UP"), "slurmctld")
         for node in self.nodes:
             self.start_node(node)
-        await_(lambda: self.states() == ["idle"] * len(self.nodes), "the nodes")
+        wait_for(lambda: self.states() == ["idle"] * len(self.nodes), "the nodes")
 
     def start_node(self, node: str) -> None:
         """Start a node's daemon."""
@@ -157,7 +157,7 @@ class Slurm:
         """End all jobs, then the daemons, the last one first."""
         if "slurmctld" in self.processes:
             subprocess.run(["scancel", "--user", getpass.getuser()], timeout=20, check=False)
-            await_(lambda: not self.jobs(), "the end of all jobs", check=False)
+            wait_for(lambda: not self.jobs(), "the end of all jobs", check=False)
         for process in reversed(self.processes.values()):
             process.terminate()
             try:
@@ -207,7 +207,7 @@ class Slurm:
             *("--innodb-buffer-pool-size=64M", "--innodb-flush-log-at-trx-commit=0"),
             *("--innodb-lock-wait-timeout=900", "--skip-log-bin"),
         )
-        await_(lambda: listens(self.sql_port), "MariaDB")
+        wait_for(lambda: listens(self.sql_port), "MariaDB")
 
     def _daemon(self, *command: object, name: str | None = None) -> None:
         name = name or str(command[0])
@@ -228,7 +228,7 @@ def run(*command: str, check: bool = True) -> str:
     return result.stdout
 
 
-def await_(
+def wait_for(
     condition: Callable[[], object], what: str, seconds: float = 60, check: bool = True
 ) -> None:
     """Wait until a condition holds."""
