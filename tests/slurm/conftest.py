@@ -20,7 +20,7 @@ TIMEOUT = 240
 
 MANY = """
 rule all:
-    input: expand("out/{i}.txt", i=range(config.get("n", 100)))
+    input: expand("out/{i}.txt", i=range(config.get("count", 100)))
 rule one:
     output: "out/{i}.txt"
     threads: 1

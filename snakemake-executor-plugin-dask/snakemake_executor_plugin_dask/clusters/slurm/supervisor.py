@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from distributed import Scheduler
+from distributed import Scheduler, SchedulerPlugin
 from distributed.scheduler import WorkerState
 
 from . import commands
@@ -50,7 +50,7 @@ class Member:
     left: bool = False
 
 
-class Supervisor:
+class Supervisor(SchedulerPlugin):  # type: ignore[misc]
     """Looks at Slurm's queue and at the scheduler every few seconds.
 
     `submit(worker)` submits a job whose workers have names that begin with `worker`; `tell(level,
@@ -81,8 +81,15 @@ class Supervisor:
         self.told = ""
         self.background: set[asyncio.Task[object]] = set()
 
+    def add_worker(self, scheduler: Scheduler, worker: str) -> None:
+        """Note that a job has come to something. Called by the scheduler."""
+        for member in self.members.values():
+            if self.scheduler.workers[worker] in self._workers(member):
+                member.joined, self.failures = True, 0
+
     async def run(self) -> None:
         """Supervise, until there is no use any more. Raises GiveUpError then."""
+        self.scheduler.add_plugin(self, name="slurm")
         while True:
             try:
                 queue = await asyncio.to_thread(commands.queue, self.name)
@@ -124,8 +131,6 @@ class Supervisor:
     async def _attend(self, member: Member, job: QueuedJob) -> None:
         """Do what a living job needs."""
         workers = self._workers(member)
-        if workers and not member.joined:
-            member.joined, self.failures = True, 0
         if job.running:
             self._mind_time_limit(member, job, workers)
         elif job.reason in commands.HOPELESS:
@@ -218,6 +223,7 @@ class Supervisor:
         """Say what has changed since this was said last."""
         reasons = Counter(job.reason for job in queue if not job.running)
         waiting = "".join(f", {count} waiting ({reason})" for reason, count in reasons.items())
+        waiting = waiting.replace(" (None)", "")  # which Slurm hasn't looked at yet
         running = sum(job.running for job in queue)
         text = f"Slurm: {len(queue)} jobs asked for, {running} running{waiting}"
         if text != self.told and queue:
