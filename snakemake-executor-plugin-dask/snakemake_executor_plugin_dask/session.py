@@ -193,6 +193,11 @@ class Session:
             self._settle(submission, outcome)
 
     def _settle(self, submission: Submission, outcome: Outcome) -> None:
+        """Report the end of a job, once: it may end while it is withdrawn."""
+        with self.changed:
+            if submission.settled:
+                return
+            submission.settled = True
         try:
             self.on_end(submission.job, outcome)
         finally:

@@ -61,3 +61,4 @@ class Submission:
     place: str | None
     future: Any = None
     sent: int = 0
+    settled: bool = False
