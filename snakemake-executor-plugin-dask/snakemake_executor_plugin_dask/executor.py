@@ -83,6 +83,9 @@ class Executor(RealExecutor):  # type: ignore[misc]
     def run_job(self, job: Any) -> None:
         """Prepare a job, and give it to Dask with those prepared just before."""
         assert self.session
+        if self.stopping:
+            self.internals.withdraw(self.workflow, job, begun=False)
+            return
         info = SubmittedJobInfo(job=job)
         try:
             needs = self._needs(job)
