@@ -29,8 +29,9 @@ class ExecutorSettings(ExecutorSettingsBase):  # type: ignore[misc]
         default="local",
         metadata={
             "help": "Where the workers are: 'local' (started on this machine for the run), "
-            "'slurm' (in Slurm jobs submitted for the run), the address of a Dask scheduler "
-            "(tcp://host:port), or the path of a scheduler file.",
+            "'slurm' (in Slurm jobs submitted for the run), 'srun' (on the nodes of the Slurm "
+            "allocation this runs in), the address of a Dask scheduler (tcp://host:port), or the "
+            "path of a scheduler file.",
             "env_var": True,
         },
     )

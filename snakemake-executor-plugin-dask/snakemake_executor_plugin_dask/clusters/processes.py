@@ -14,9 +14,14 @@ from typing import IO
 CLOSE_SECONDS = 15.0
 
 
-def spawn(module: str, *arguments: str, log: Path, listen: bool) -> subprocess.Popen[bytes]:
-    """Start a module of this package. With `listen`, what it prints can be read."""
-    command = [sys.executable, "-P", "-m", f"{__package__}.{module}", *arguments]
+def spawn(
+    module: str, *arguments: str, log: Path, listen: bool, by: tuple[str, ...] = ()
+) -> subprocess.Popen[bytes]:
+    """Start a module of this package, perhaps `by` a command that starts commands.
+
+    With `listen`, what it prints can be read.
+    """
+    command = [*by, sys.executable, "-P", "-m", f"{__package__}.{module}", *arguments]
     with log.open("ab") as file:
         return subprocess.Popen(
             command,

@@ -75,6 +75,16 @@ def node_address(partition: str | None) -> str | None:
     return addresses[0] if addresses else None
 
 
+def hostnames(nodes: str) -> list[str]:
+    """Return the names of what Slurm writes like `my[001-004]`."""
+    return _call("scontrol", "show", "hostnames", nodes).split()
+
+
+def address(node: str) -> str:
+    """Return the address of a node."""
+    return _call("sinfo", "--noheader", "--Node", f"--nodes={node}", "--format=%o").split()[0]
+
+
 def _call(*command: str, stdin: str | None = None) -> str:
     # What belongs to a job this process is part of would be taken for wishes for the new one.
     environment = {

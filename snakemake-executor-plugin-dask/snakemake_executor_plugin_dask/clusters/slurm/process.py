@@ -24,12 +24,6 @@ from .. import node, tls
 from . import commands, script
 from .supervisor import GiveUpError, Supervisor
 
-CONFIG: dict[str, object] = {
-    # Pages of logs and metrics, for anybody to read.
-    "distributed.scheduler.http.routes": [],
-    "distributed.scheduler.worker-ttl": None,
-}
-
 
 async def serve(name: str, folder: Path, limits: tuple[int, int]) -> None:
     """Run the scheduler and see to its workers."""
@@ -87,7 +81,7 @@ def main() -> None:
     try:
         for path in config:
             configure(path)
-        dask.config.set(node.CONFIG | CONFIG)
+        dask.config.set(node.CONFIG | node.WITHOUT_PAGES)
         node.quiet()
         asyncio.run(serve(name, Path(folder), (int(minimum), int(maximum))))
     except (commands.SlurmError, GiveUpError) as error:
