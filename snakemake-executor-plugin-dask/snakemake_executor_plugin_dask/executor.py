@@ -88,6 +88,9 @@ class Executor(RealExecutor):  # type: ignore[misc]
     def run_job(self, job: Any) -> None:
         """Make a job's task, to be submitted with the rest of its part."""
         assert self.session
+        if self.stopping:
+            self.internals.withdraw(self.workflow, job, begun=False)
+            return
         info = SubmittedJobInfo(job=job)
         try:
             needs = self._needs(job)
@@ -179,6 +182,8 @@ class Executor(RealExecutor):  # type: ignore[misc]
             folder=self.folder,
             threads=settings.threads or self.workflow.resource_settings.cores,
             memory_mb=settings.memory_mb,
+            workers=clusters.parse_workers(settings.workers),
+            config=self._from_start(settings.config) if settings.config else None,
         )
         cluster = clusters.connect(request)
         # While it starts: these import Dask and parts of Snakemake that only a run needs.
@@ -197,6 +202,10 @@ class Executor(RealExecutor):  # type: ignore[misc]
         self.translator = jobs.JobTranslator(self.workflow, self.folder, settings.lost_retries + 1)
         self.logger.info(f"Dask: {self.session.cluster.describe()}")
         jobs.limit_threads(self.workflow, self.session.machines)
+
+    def _from_start(self, path: str) -> Path:
+        """Return a path of the command line, which is seen from where Snakemake was started."""
+        return Path(self.workflow.workdir_init, path)
 
     def _take_over_scheduler(self) -> None:
         """Adapt Snakemake's scheduler, which is complete only after the executor."""

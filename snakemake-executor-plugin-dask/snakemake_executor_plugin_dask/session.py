@@ -74,7 +74,10 @@ class Session:
         try:
             self.cluster.wait()
             self.client = Client(
-                self.cluster.address, timeout=CONNECT_SECONDS, set_as_default=False
+                self.cluster.address,
+                timeout=CONNECT_SECONDS,
+                set_as_default=False,
+                security=self.cluster.security,
             )
             self.client.register_plugin(self.runner)
             self.client.subscribe_topic(plugin_name(self.run), self._hear)
@@ -194,8 +197,8 @@ class Session:
             self._settle(submission, outcome)
 
     def _settle(self, submission: Submission, outcome: Outcome) -> None:
+        """Report the end of a job, once: it may end while it is withdrawn."""
         with self.changed:
-            # A job may end in the moment in which it is withdrawn.
             if submission.settled:
                 return
             submission.settled = True
@@ -275,7 +278,7 @@ class Session:
         """Send what Dask has to say to the run's log."""
         handler = logging.FileHandler(log, delay=True)
         handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
-        for name in ("distributed", "tornado", "asyncio", __package__ or ""):
+        for name in ("distributed", "distributed.client", "tornado", "asyncio", __package__ or ""):
             target = logging.getLogger(name)
             target.handlers = [handler]
             target.propagate = False

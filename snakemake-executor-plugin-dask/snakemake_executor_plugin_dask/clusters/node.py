@@ -1,9 +1,10 @@
-"""The processes of a local cluster.
+"""The scheduler and the workers of a cluster, as processes.
 
-    python -m snakemake_executor_plugin_dask.clusters.node scheduler
-    python -m snakemake_executor_plugin_dask.clusters.node worker THREADS MEMORY_MB
+    python -m snakemake_executor_plugin_dask.clusters.node scheduler [HOST TLS_FOLDER]
+    python -m snakemake_executor_plugin_dask.clusters.node worker THREADS MEMORY_MB [TLS_FOLDER]
 
-The scheduler prints its address, the worker reads it. Both end when standard input ends.
+The scheduler prints its address, the worker reads it. Both end when standard input ends. Without
+keys (see `tls.py`) they are for this machine alone.
 """
 
 from __future__ import annotations
@@ -13,9 +14,14 @@ import logging
 import os
 import signal
 import sys
+from pathlib import Path
+from typing import Any
 
 import dask
-from distributed import Scheduler, Worker
+from distributed import Scheduler, Security, Worker
+from distributed.utils import get_ip
+
+from . import tls
 
 LOOPBACK = "127.0.0.1"
 CLOSE_SECONDS = 10.0
@@ -32,22 +38,33 @@ CONFIG = {
 }
 
 
-async def serve_scheduler() -> None:
+# Pages of logs and metrics, for anybody to read.
+WITHOUT_PAGES: dict[str, Any] = {
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
+}
+
+
+async def serve_scheduler(host: str = LOOPBACK, security: Security | None = None) -> None:
     """Run a scheduler."""
-    async with Scheduler(host=LOOPBACK, port=0, dashboard=False) as scheduler:
+    protocol = "tls://" if security else "tcp://"
+    async with Scheduler(
+        host=host, port=0, protocol=protocol, security=security, dashboard=False
+    ) as scheduler:
         print(scheduler.address, flush=True)
         await end_of_input()
         await scheduler.close()
 
 
-async def serve_worker(threads: int, memory_mb: int) -> None:
-    """Run a worker."""
+async def serve_worker(threads: int, memory_mb: int, security: Security | None = None) -> None:
+    """Run a worker, which listens where the scheduler is seen."""
     address = (await asyncio.to_thread(sys.stdin.readline)).strip()
     if not address:
         return
     worker = Worker(
         address,
-        host=LOOPBACK,
+        host=get_ip(address.rpartition("/")[2].rpartition(":")[0], 1),
+        security=security,
         nthreads=threads,
         memory_limit=0,
         resources={"threads": threads, "mem_mb": memory_mb},
@@ -70,20 +87,29 @@ async def end_of_input() -> None:
     loop.call_later(CLOSE_SECONDS, os._exit, 1)
 
 
+def quiet() -> None:
+    """Leave out what Dask has to say of every connection."""
+    for name, logger in logging.Logger.manager.loggerDict.items():
+        if name.startswith("distributed") and isinstance(logger, logging.Logger):
+            logger.setLevel(logging.WARNING)
+
+
 def main() -> None:
     """Serve until standard input ends."""
     # Both are for the main process to handle, which then ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    dask.config.set(CONFIG)
-    for name, logger in logging.Logger.manager.loggerDict.items():
-        if name.startswith("distributed") and isinstance(logger, logging.Logger):
-            logger.setLevel(logging.WARNING)
+    dask.config.set(CONFIG | WITHOUT_PAGES)
+    quiet()
     match sys.argv[1:]:
         case ["scheduler"]:
             asyncio.run(serve_scheduler())
+        case ["scheduler", host, folder]:
+            asyncio.run(serve_scheduler(host, tls.load(Path(folder))))
         case ["worker", threads, memory_mb]:
             asyncio.run(serve_worker(int(threads), int(memory_mb)))
+        case ["worker", threads, memory_mb, folder]:
+            asyncio.run(serve_worker(int(threads), int(memory_mb), tls.load(Path(folder))))
     sys.stdout.flush()
     os._exit(0)
 

@@ -1,0 +1,140 @@
+"""A Slurm for all tests, and folders with a workflow of many short jobs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+
+from .daemons import Slurm, missing_daemons
+
+TIMEOUT = 240
+
+MANY = """
+rule all:
+    input: expand("out/{i}.txt", i=range(config.get("count", 100)))
+rule one:
+    output: "out/{i}.txt"
+    threads: 1
+    resources: mem_mb=100
+    script: "one.py"
+"""
+# Each start and end is noted, so that a job that ran twice is seen.
+ONE = """
+import os, time
+def note(what):
+    fd = os.open("notes", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    node = os.environ.get("SLURMD_NODENAME")
+    os.write(fd, f"{what} {snakemake.wildcards.i} {node}\\n".encode())
+    os.close(fd)
+note("start")
+with open(snakemake.output[0], "w") as file:
+    file.write("half")
+    file.flush()
+    time.sleep(snakemake.config.get("seconds", 0.3))
+    file.write(" whole")
+note("end")
+"""
+JOBQUEUE = {"cores": 2, "memory": "2GB", "processes": 1, "queue": "tcourt_intra"}
+
+
+class Project:
+    """A folder with a workflow, and runs of it on Slurm."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.path.mkdir(parents=True)
+        (path / "Snakefile").write_text(MANY)
+        (path / "one.py").write_text(ONE)
+        self.configure()
+        self.processes: list[subprocess.Popen[str]] = []
+
+    def configure(self, **values: object) -> None:
+        """Write the jobqueue.yaml."""
+        content = JOBQUEUE | {name.replace("_", "-"): value for name, value in values.items()}
+        text = yaml.safe_dump({"jobqueue": {"slurm": content}})
+        (self.path / "jobqueue.yaml").write_text(text)
+
+    def start(self, *arguments: str, workers: str = "2", **env: str) -> subprocess.Popen[str]:
+        """Start Snakemake, in a session of its own as a terminal would."""
+        command = ["timeout", "-k", "5", str(TIMEOUT), sys.executable, "-m", "snakemake"]
+        command += ["--executor", "dask", "--dask-cluster", "slurm", "--dask-workers", workers]
+        command += ["--dask-config", "jobqueue.yaml", "--jobs", "10000", "--scheduler", "greedy"]
+        with (self.path / "printed").open("w") as printed:
+            process = subprocess.Popen(
+                [*command, "--nocolor", *arguments],
+                cwd=self.path,
+                stdin=subprocess.DEVNULL,
+                stdout=printed,
+                stderr=printed,
+                text=True,
+                env=os.environ | env,
+                start_new_session=True,
+            )
+        self.processes.append(process)
+        return process
+
+    def run(self, *arguments: str, workers: str = "2", **env: str) -> int:
+        return self.start(*arguments, workers=workers, **env).wait(TIMEOUT + 10)
+
+    @property
+    def printed(self) -> str:
+        return (self.path / "printed").read_text()
+
+    def notes(self, what: str) -> list[str]:
+        """The jobs that have started or ended."""
+        return [name for kind, name, _ in self._notes() if kind == what]
+
+    def nodes(self) -> set[str]:
+        """Where jobs ran."""
+        return {node for _, _, node in self._notes()}
+
+    def _notes(self) -> list[list[str]]:
+        file = self.path / "notes"
+        lines = file.read_text().splitlines() if file.exists() else []
+        return [line.split() for line in lines]
+
+    def check(self, count: int, lost: int = 0) -> None:
+        """Every file is whole; only so many jobs as can have been lost ran again."""
+        for i in range(count):
+            assert (self.path / f"out/{i}.txt").read_text() == "half whole"
+        assert set(self.notes("end")) == {str(i) for i in range(count)}
+        assert count <= len(self.notes("start")) <= count + lost
+
+    def main(self, process: subprocess.Popen[str]) -> psutil.Process:
+        """Snakemake itself, below `timeout`."""
+        [main] = psutil.Process(process.pid).children()
+        return main
+
+    def close(self) -> None:
+        for process in self.processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+@pytest.fixture(scope="session")
+def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
+    """Four nodes."""
+    assert not (missing := missing_daemons()), f"not installed: {', '.join(missing)}"
+    slurm = Slurm(tmp_path_factory.mktemp("slurm"))
+    try:
+        slurm.start()
+        yield slurm
+    finally:
+        slurm.stop()
+
+
+@pytest.fixture
+def project(slurm: Slurm, tmp_path: Path) -> Iterator[Project]:
+    project = Project(tmp_path / "project")
+    yield project
+    project.close()

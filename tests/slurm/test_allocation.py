@@ -1,0 +1,77 @@
+"""The run, its scheduler and its workers inside one allocation."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, copy_checkout
+
+from .conftest import Project
+from .daemons import Slurm, run, wait_for
+
+pytestmark = pytest.mark.slurm
+
+
+def submit(project: Project, *options: str, arguments: str = "") -> str:
+    """Submit the script of the profile, for the project's workflow."""
+    shutil.copytree(ROOT / "profiles/myria", project.path / "myria", dirs_exist_ok=True)
+    config = project.path / "myria/config.yaml"
+    text = re.sub("dask-preload: .*", "", config.read_text()).replace("profiles/", "")
+    config.write_text(text + "scheduler: greedy\n")
+    (project.path / "logs").mkdir(exist_ok=True)
+    command = ["sbatch", "--parsable", f"--chdir={project.path}", *options]
+    return run(*command, str(project.path / "myria/run.sh"), *arguments.split()).strip()
+
+
+def output(project: Project, job: str) -> str:
+    wait_for(lambda: not run("squeue", "-h", "-n", "deriv-ops").strip(), "the end", 240)
+    return (project.path / f"logs/slurm-{job}.out").read_text()
+
+
+def test_script_computes_the_toy_model(slurm: Slurm, tmp_path: Path, monkeypatch):
+    folder = copy_checkout(tmp_path / "project")
+    path = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
+    monkeypatch.setenv("PYTHONPATH", path)
+    for name in ("logs", "results"):
+        (folder / name).mkdir()
+    (folder / "myria").symlink_to("profiles/myria")
+    job = run("sbatch", "--parsable", f"--chdir={folder}", f"{folder}/profiles/myria/run.sh")
+    wait_for(lambda: not slurm.jobs(), "the end", 240)
+    printed = (folder / f"logs/slurm-{job.strip()}.out").read_text()
+    assert f"2 nodes of Slurm job {job.strip()}, 56 threads" in printed, printed
+    assert (folder / "results/temporary/fin_pricez1d.parquet").exists(), printed
+
+
+def test_next_submission_resumes(project: Project, slurm: Slurm):
+    # Slurm may signal up to a minute earlier than asked for.
+    options = ("--cpus-per-task=2", "--mem=2G")
+    arguments = "--config count=500 seconds=1"
+    cut = ("--time=00:03:00", "--signal=B:TERM@90")
+    first = submit(project, *options, *cut, arguments=arguments)
+    second = submit(project, *options, "--time=00:10:00", arguments=arguments)
+    printed = output(project, second)
+    assert "Withdrew" in output(project, first)
+    # What had been finished was not begun again, and nothing was cut in the middle.
+    project.check(500)
+    missing = re.search(r"^one +(\d+)", printed, re.M)
+    assert missing and 0 < int(missing[1]) < 500, printed
+
+
+def test_worker_and_scheduler_are_replaced(project: Project, slurm: Slurm):
+    options = ("--cpus-per-task=2", "--mem=2G")
+    job = submit(project, *options, arguments="--config count=100")
+    wait_for(lambda: len(project.notes("end")) > 20, "jobs")
+    steps = run("squeue", "-h", "-s", "-j", job, "-o", "%i").split()
+    run("scancel", "--signal=KILL", next(step for step in steps if step.rsplit(".")[1].isdigit()))
+    printed = output(project, job)
+    project.check(100, lost=2)
+    assert "starting another" in printed
+
+
+def test_outside_of_an_allocation(project: Project):
+    assert project.run("--dask-cluster=srun") == 1
+    assert "this is not in a Slurm allocation" in project.printed

@@ -1,0 +1,74 @@
+"""What can't start says why, in Slurm's own words, and leaves nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .conftest import Project
+from .daemons import Slurm
+
+pytestmark = pytest.mark.slurm
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"queue": "nope"}, "invalid partition specified: nope"),
+        ({"account": "nobody"}, "Invalid account or account/partition combination"),
+        ({"memory": "500GB"}, "Requested node configuration is not available"),
+        ({"walltime": "99:00:00"}, "Requested time limit is invalid"),
+        ({"job_extra_directives": ["--qos=gold"]}, "Invalid qos specification"),
+        ({"job_extra_directives": ["--nonsense"]}, "unrecognized option '--nonsense'"),
+        ({"cores": None}, "jobqueue.slurm.cores is missing"),
+        ({"processes": 3}, "3 processes on 2 cores"),
+        ({"memory": "lots"}, "memory"),
+        ({"interface": "ib7"}, "ib7"),
+    ],
+)
+def test_refused_at_the_start(project: Project, slurm: Slurm, values: dict[str, object], said: str):
+    project.configure(**values)
+    assert project.run() == 1
+    assert said in project.printed
+    assert "jobqueue.yaml" in project.printed
+    assert "Traceback" not in project.printed
+    assert not slurm.jobs() and not project.notes("start")
+
+
+@pytest.mark.parametrize(("text", "said"), [("a: [", "jobqueue.yaml"), ("[1]", "mapping")])
+def test_a_file_that_is_no_configuration(project: Project, text: str, said: str):
+    (project.path / "jobqueue.yaml").write_text(text)
+    assert project.run() == 1
+    assert said in project.printed
+
+
+def test_a_file_that_is_not_there(project: Project):
+    (project.path / "jobqueue.yaml").unlink()
+    assert project.run() == 1
+    assert "jobqueue.yaml" in project.printed and "No such file" in project.printed
+
+
+@pytest.mark.parametrize("workers", ["0", "many", "3:2", "-1", "1:2:3"])
+def test_a_number_of_workers_that_is_none(project: Project, workers: str):
+    assert project.run(f"--dask-workers={workers}") == 1
+    assert f"--dask-workers {workers}: expected a number" in project.printed
+
+
+def test_without_slurm(project: Project, tmp_path: Path):
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for tool in Path("/usr/bin").iterdir():
+        if tool.name not in ("sbatch", "sinfo", "squeue", "scancel"):
+            (tools / tool.name).symlink_to(tool)
+    assert project.run(PATH=str(tools)) == 1
+    assert "is not on this machine: it has no Slurm" in project.printed
+    assert "Traceback" not in project.printed
+
+
+def test_workers_that_do_not_start(project: Project, slurm: Slurm):
+    project.configure(job_script_prologue=["echo no such module >&2", "exit 3"])
+    assert project.run(workers="1") == 1
+    assert "has ended (FAILED) without a worker:\nno such module" in project.printed
+    assert "jobs in a row have had no worker" in project.printed
+    assert not slurm.jobs() and not project.notes("start")
