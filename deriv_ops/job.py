@@ -93,12 +93,11 @@ def compute(
         digests["result"] = hashlib.sha256(text).hexdigest()[:16]
         frame = _stored(frame, derivation["precision"])
         provenance = {**derivation, "digests": digests, "versions": _VERSIONS}
-        write_result(output, frame, provenance, codec)
-        rows, columns = frame.shape
-        missing = float(frame.isna().to_numpy().mean()) if frame.size else 0.0
+        summary = write_result(output, frame, provenance, codec)
         logger.info(
             "%s: %s x %s, %.1f %% missing, %.2f s, %s",
-            *(derivation["derivation"], rows, columns, 100 * missing),
+            *(derivation["derivation"], summary["rows"], summary["columns"]),
+            100 * summary["missing"],
             *(time.perf_counter() - started, output),
         )
 

@@ -20,8 +20,10 @@ from snakemake_executor_plugin_dask import handover
 
 from deriv_ops.arrow import to_frame, to_table
 from deriv_ops.errors import InputFileError, OutputError
+from deriv_ops.summary import summarize
 
 _KEY = b"deriv_ops"
+_SUMMARY_KEY = b"deriv_ops_summary"
 # The suffix of a file that is being written; `remove_unfinished` knows it.
 _UNFINISHED = ".unfinished"
 
@@ -35,13 +37,19 @@ class Result(NamedTuple):
 
 def write_result(
     path: Path, frame: pd.DataFrame, provenance: Mapping[str, Any], codec: str = "none"
-) -> None:
+) -> dict[str, Any]:
     """Write a frame so that ``pd.read_parquet(path)`` gives it back, with its provenance.
 
-    The file appears whole or not at all; raises as `whole` does.
+    Its summary, which is returned, is written with it. The file appears whole or not at all;
+    raises as `whole` does.
     """
     table = to_table(frame)
-    metadata = {**(table.schema.metadata or {}), _KEY: json.dumps(provenance).encode()}
+    summary = summarize(frame)
+    metadata = {
+        **(table.schema.metadata or {}),
+        _KEY: json.dumps(provenance).encode(),
+        _SUMMARY_KEY: json.dumps(summary).encode(),
+    }
     with whole(path) as unfinished:
         pq.write_table(
             table.replace_schema_metadata(metadata),
@@ -53,6 +61,7 @@ def write_result(
             row_group_size=max(1, table.num_rows),
         )
     handover.put(path, Result(frame, dict(provenance)))
+    return summary
 
 
 @contextmanager
@@ -100,6 +109,13 @@ def read_provenance(path: str | Path) -> dict[str, Any]:
     Only the end of the file is read.
     """
     return _provenance(pq.read_schema(path), path)
+
+
+def read_summary(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read what a result was made of, and what it holds (see `summary`), in one go."""
+    schema = pq.read_schema(path)
+    summary = json.loads((schema.metadata or {}).get(_SUMMARY_KEY, b"{}"))
+    return _provenance(schema, path), summary
 
 
 def _provenance(schema: pa.Schema, path: str | Path) -> dict[str, Any]:
