@@ -59,10 +59,12 @@ def catalog_of(tmp_path: Path) -> Callable[..., Catalog]:
 
 def snakemake(*arguments: str, cwd: Path, check: bool = True, timeout: int = 120, **environment):
     """Run the real Snakemake in a folder; fail the test with what it printed if it fails."""
+    # The plugin of this checkout, not that of another one which may be installed.
+    path = [environment.pop("PYTHONPATH", None), str(ROOT / "snakemake-executor-plugin-dask")]
     run = subprocess.run(
         [sys.executable, "-m", "snakemake", *arguments],
         cwd=cwd,
-        env={**os.environ, **environment},
+        env={**os.environ, **environment, "PYTHONPATH": os.pathsep.join(filter(None, path))},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
