@@ -100,7 +100,7 @@ def read_result(path: str | Path) -> Result:
         raise InputFileError(
             f"{path}: isn't a result that can be read: {reason}; remove it to have it made again"
         ) from error
-    return Result(to_frame(table), _provenance(table.schema, path))
+    return Result(to_frame(table), _provenance(table.schema.metadata or {}, path))
 
 
 def read_provenance(path: str | Path) -> dict[str, Any]:
@@ -108,18 +108,16 @@ def read_provenance(path: str | Path) -> dict[str, Any]:
 
     Only the end of the file is read.
     """
-    return _provenance(pq.read_schema(path), path)
+    return _provenance(pq.read_metadata(path).metadata or {}, path)
 
 
 def read_summary(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Read what a result was made of, and what it holds (see `summary`), in one go."""
-    schema = pq.read_schema(path)
-    summary = json.loads((schema.metadata or {}).get(_SUMMARY_KEY, b"{}"))
-    return _provenance(schema, path), summary
+    metadata = pq.read_metadata(path).metadata or {}
+    return _provenance(metadata, path), json.loads(metadata.get(_SUMMARY_KEY, b"{}"))
 
 
-def _provenance(schema: pa.Schema, path: str | Path) -> dict[str, Any]:
-    metadata = schema.metadata or {}
+def _provenance(metadata: Mapping[bytes, bytes], path: str | Path) -> dict[str, Any]:
     if _KEY not in metadata:
         raise InputFileError(f"{path}: has no provenance; remove it to have it made again")
     provenance: dict[str, Any] = json.loads(metadata[_KEY])

@@ -61,7 +61,8 @@ def summarize(frame: pd.DataFrame) -> dict[str, Any]:
     summary["map"] = [_text(block, 0.0, 1.0) for block in shares / widths]
     if all(dtype.kind in "fiub" for dtype in sample.dtypes.unique()):
         values = sample.to_numpy(dtype="float64").reshape(absent.shape)
-        return {**summary, **_numbers(values, absent)}
+        # Input tables may hold infinite values, which count as missing.
+        return {**summary, **_numbers(np.where(np.isfinite(values), values, np.nan), absent)}
     counts = pd.Series(sample.to_numpy().ravel()).value_counts(normalize=True).head(GROUPS)
     groups = {str(label): round(share, 4) for label, share in counts.items()}
     return {**summary, "groups": groups}

@@ -77,10 +77,11 @@ def test_a_day_between_others_that_are_missing_is_found():
         (pd.DataFrame({"A": [True, False, True, True]}), {"low": 0.0, "high": 1.0}),
         (pd.DataFrame({"A": ["x", None], "B": [1.0, 2.0]}), {"missing": 0.25}),
         (pd.DataFrame({"A": [np.nan, np.nan]}), {"missing": 1.0, "map": ["_", "_"]}),
+        (pd.DataFrame({"A": [1.0, np.inf, 2.0]}), {"missing": 0.0, "low": 1.0, "high": 2.0}),
         (pd.DataFrame({"A": [3.0, 3.0]}), {"low": 3.0, "high": 3.0}),
         (pd.DataFrame({"A": [1.0]}).iloc[:0], {"rows": 0, "columns": 1, "missing": 0.0}),
     ],
-    ids=["labels", "truth", "mixed", "nothing but missing", "one value", "no rows"],
+    ids=["labels", "truth", "mixed", "nothing but missing", "infinite", "one value", "no rows"],
 )
 def test_frames_of_every_kind(frame: pd.DataFrame, expected: dict):
     assert expected.items() <= summarize(frame).items()
