@@ -30,6 +30,7 @@ from deriv_ops.kernels.layout import transposed
 from deriv_ops.operators.declare import Operator
 from deriv_ops.readers import checked, unique
 from deriv_ops.store import write_table
+from deriv_ops.summary import summarize
 
 MB = 2**20
 # What a job takes before it has read anything, most of it code, and for each column of a file that
@@ -199,11 +200,10 @@ def derive(
     limits: Limits,
     codec: str,
     precision: str,
-) -> tuple[int, int, float]:
-    """Compute a derivation in blocks and write its result.
+) -> dict[str, Any]:
+    """Compute a derivation in blocks and write its result. Returns its summary.
 
-    Returns rows, columns and the share of missing values. Raises `MemoryLimitError` when blocks
-    can't help.
+    Raises `MemoryLimitError` when blocks can't help.
     """
     if operator.kind == "panel":
         raise MemoryLimitError(
@@ -212,8 +212,7 @@ def derive(
         )
     by = _by_shares if operator.kind == "time series" else _by_dates
     result, dates, columns, missing = by(operator, params, inputs, limits, precision)
-    _write(output, result, dates, columns, provenance, codec)
-    return len(dates), len(columns), missing / max(1, math.prod(result.shape))
+    return _write(output, result, dates, columns, missing, provenance, codec)
 
 
 def convert(
@@ -223,8 +222,8 @@ def convert(
     limits: Limits,
     codec: str,
     precision: str,
-) -> tuple[int, int, float]:
-    """Write a Parquet table of dates x shares as a result, in blocks. Returns as `derive` does."""
+) -> dict[str, Any]:
+    """Write a Parquet table of dates x shares as a result, in blocks. Returns its summary."""
     with Source(path) as source:
         # Dates and names are checked as of any table, the numbers by their type.
         head = checked(source.read(source.columns[:1]), path)
@@ -239,8 +238,7 @@ def convert(
             return int(np.isnan(values).sum())
 
         missing = _sum(read, len(columns), room // (8 * len(head)), limits.threads)
-    _write(output, result, head.index, columns, provenance, codec)
-    return len(head), len(columns), missing / max(1, math.prod(result.shape))
+    return _write(output, result, head.index, columns, missing, provenance, codec)
 
 
 def _refuse_text(source: Source, path: Path, limits: Limits) -> None:
@@ -375,9 +373,13 @@ def _write(
     result: Scratch,
     dates: pd.Index,
     columns: pd.Index,
+    missing: int,
     provenance: Mapping[str, Any],
     codec: str,
-) -> None:
+) -> dict[str, Any]:
     with result.mapped() as (by_column, release):
+        frame = pd.DataFrame(by_column.T, dates, columns, copy=False)
+        summary = summarize(frame, missing / max(1, math.prod(result.shape)))
         table = table_of_columns(by_column, dates, columns)
-        write_table(path, table, provenance, codec, release)
+        write_table(path, table, provenance, summary, codec, release)
+    return summary

@@ -64,8 +64,11 @@ class Config:
         return load_catalog(self.catalog, self.inputs_dir, made)
 
 
-def read_config(path: str | Path = CONFIG_FILE) -> Config:
-    """Read a configuration file; `schema.yaml` lies beside it. Raises as `check_schema` does."""
+def read_config(path: str | Path = CONFIG_FILE, changes: Mapping[str, Any] | None = None) -> Config:
+    """Read a configuration file, with some values changed; `schema.yaml` lies beside it.
+
+    Raises as `check_schema` does.
+    """
     import yaml
 
     path = Path(path)
@@ -74,7 +77,7 @@ def read_config(path: str | Path = CONFIG_FILE) -> Config:
             f"{path}: no such file in {Path.cwd()}; go to the project's folder, or say where the "
             "inputs are with inputs_dir"
         )
-    values = yaml.safe_load(path.read_text())
+    values = {**yaml.safe_load(path.read_text()), **(changes or {})}
     check_schema(values, path.parent / "schema.yaml")
     return Config.of(values)
 

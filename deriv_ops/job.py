@@ -85,21 +85,21 @@ def compute(
     with telling(derivation["derivation"]):
         started = time.perf_counter()
         if "reader" in derivation:
-            shape = _convert(derivation, inputs[0], output, codec, limits)
+            summary = _convert(derivation, inputs[0], output, codec, limits)
         else:
-            shape = _derive(derivation, inputs, output, codec, limits)
-        rows, columns, missing = shape
+            summary = _derive(derivation, inputs, output, codec, limits)
         logger.info(
             "%s: %s x %s, %.1f %% missing, %.2f s, at most %s MB of memory, %s",
-            *(derivation["derivation"], rows, columns, 100 * missing),
+            *(derivation["derivation"], summary["rows"], summary["columns"]),
+            100 * summary["missing"],
             *(time.perf_counter() - started, _peak_memory(), output),
         )
 
 
 def _convert(
     derivation: Mapping[str, Any], path: Path, output: Path, codec: str, limits: Limits | None
-) -> tuple[int, int, float]:
-    """Make a result of an input table. Returns rows, columns and the share of missing values."""
+) -> dict[str, Any]:
+    """Make a result of an input table. Returns its summary."""
     with path.open("rb") as file:
         content = hashlib.file_digest(file, "sha256").hexdigest()[:16]
     precision = derivation["precision"]
@@ -109,7 +109,8 @@ def _convert(
     in_blocks = limits and reader is read_table and path.suffix.lower() == ".parquet"
     if limits and in_blocks and not blocks.fits([path], limits):
         return blocks.convert(path, output, provenance, limits, codec, precision)
-    return _write(output, read_input(path, reader), provenance, codec)
+    frame = _stored(read_input(path, reader), precision)
+    return write_result(output, frame, provenance, codec)
 
 
 def _derive(
@@ -118,8 +119,8 @@ def _derive(
     output: Path,
     codec: str,
     limits: Limits | None,
-) -> tuple[int, int, float]:
-    """Compute what has an operator. Returns as `_convert` does."""
+) -> dict[str, Any]:
+    """Compute what has an operator. Returns the result's summary."""
     operator, params = resolve(derivation["operator"]), derivation["params"]
     whole = limits is None or blocks.fits(inputs, limits)
     results = [read_result(path) for path in inputs] if whole else []
@@ -132,7 +133,7 @@ def _derive(
     if limits and not whole:
         return blocks.derive(operator, params, inputs, output, provenance, limits, codec, precision)
     frame = operator.apply([result.frame for result in results], params)
-    return _write(output, frame, provenance, codec)
+    return write_result(output, _stored(frame, precision), provenance, codec)
 
 
 def _provenance(
@@ -141,15 +142,6 @@ def _provenance(
     text = json.dumps(made_of, sort_keys=True).encode()
     digests = {"inputs": dict(inputs), "result": hashlib.sha256(text).hexdigest()[:16]}
     return {**derivation, "digests": digests, "versions": _VERSIONS}
-
-
-def _write(
-    output: Path, frame: pd.DataFrame, provenance: Mapping[str, Any], codec: str
-) -> tuple[int, int, float]:
-    frame = _stored(frame, provenance["precision"])
-    write_result(output, frame, provenance, codec)
-    missing = float(frame.isna().to_numpy().mean()) if frame.size else 0.0
-    return *frame.shape, missing
 
 
 @contextmanager

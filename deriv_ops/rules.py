@@ -37,10 +37,11 @@ def rule_spec(variable: FileVar | Var, config: Config) -> RuleSpec:
     """Return the rule that makes one variable."""
     return RuleSpec(
         name=str(variable.name),
-        message=_message(variable),
-        input=_inputs(variable, config),
+        # Snakemake formats messages: braces in a parameter's value are not for it.
+        message=formula(variable).replace("{", "{{").replace("}", "}}"),
+        input=input_paths(variable, config),
         output=result_path(variable, config),
-        log=str(Path("logs", variable.folder.lstrip("/"), f"{variable.name}.log")),
+        log=log_path(variable),
         derivation=as_param(variable, config.precision),
     )
 
@@ -48,6 +49,20 @@ def rule_spec(variable: FileVar | Var, config: Config) -> RuleSpec:
 def result_path(variable: FileVar | Var, config: Config) -> str:
     """Return the Parquet file of a variable."""
     return str(config.results_dir / variable.folder / f"{variable.name}.parquet")
+
+
+def input_paths(variable: FileVar | Var, config: Config) -> list[str]:
+    """Return the files that a variable is made of."""
+    if isinstance(variable, Var):
+        return [result_path(parent, config) for parent in variable.parents]
+    path = config.inputs_dir / (variable.input_folder or "") / variable.filename
+    # The sample market's files aren't there before its rule has run.
+    return [str(find_table(path) or path)]
+
+
+def log_path(variable: FileVar | Var) -> str:
+    """Return the log of a variable's job."""
+    return str(Path("logs", variable.folder.lstrip("/"), f"{variable.name}.log"))
 
 
 def targets(catalog: Catalog, config: Config) -> list[str]:
@@ -71,20 +86,10 @@ def mock_snakemake(name: str, config_file: Path = CONFIG_FILE) -> SimpleNamespac
     )
 
 
-def _inputs(variable: FileVar | Var, config: Config) -> list[str]:
-    if isinstance(variable, Var):
-        return [result_path(parent, config) for parent in variable.parents]
-    path = config.inputs_dir / (variable.input_folder or "") / variable.filename
-    # The sample market's files aren't there before its rule has run.
-    return [str(find_table(path) or path)]
-
-
-def _message(variable: FileVar | Var) -> str:
+def formula(variable: FileVar | Var) -> str:
+    """Return a variable as a person would write it: ``name = operator(parents, params)``."""
     if isinstance(variable, FileVar):
-        text = f"{variable.name} = {variable.filename}"
-    else:
-        parents = [str(parent.name) for parent in variable.parents]
-        params = [f"{key}={value!r}" for key, value in variable.params.items()]
-        text = f"{variable.name} = {variable.operator.name}({', '.join(parents + params)})"
-    # Snakemake formats messages: braces in a parameter's value are not for it.
-    return text.replace("{", "{{").replace("}", "}}")
+        return f"{variable.name} = {variable.filename}"
+    parents = [str(parent.name) for parent in variable.parents]
+    params = [f"{key}={value!r}" for key, value in variable.params.items()]
+    return f"{variable.name} = {variable.operator.name}({', '.join(parents + params)})"

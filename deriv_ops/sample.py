@@ -9,7 +9,6 @@ Every number is drawn row by row, so a market of more dates begins with that of 
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -170,17 +169,3 @@ def _share_counts(rng: np.random.Generator, dates: int, shares: int) -> NDArray[
     counts: NDArray[np.float64] = np.round(first * growth, -3)
     counts[np.arange(dates)[:, None] < reported] = np.nan
     return counts
-
-
-def _main() -> None:
-    parser = argparse.ArgumentParser(description="Write the tables of a sample market.")
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--dates", type=int, default=780)
-    parser.add_argument("--shares", type=int, default=100)
-    parser.add_argument("--seed", type=int, default=1)
-    for path in write_market(**vars(parser.parse_args())):
-        print(path)
-
-
-if __name__ == "__main__":
-    _main()

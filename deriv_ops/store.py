@@ -21,8 +21,10 @@ from snakemake_executor_plugin_dask import handover
 
 from deriv_ops.arrow import to_frame, to_table
 from deriv_ops.errors import InputFileError, OutputError
+from deriv_ops.summary import summarize
 
 _KEY = b"deriv_ops"
+_SUMMARY_KEY = b"deriv_ops_summary"
 # The suffix of a file that is being written; `remove_unfinished` knows it.
 _UNFINISHED = ".unfinished"
 _RELEASE_BYTES = 32 * 2**20
@@ -37,19 +39,23 @@ class Result(NamedTuple):
 
 def write_result(
     path: Path, frame: pd.DataFrame, provenance: Mapping[str, Any], codec: str = "none"
-) -> None:
+) -> dict[str, Any]:
     """Write a frame so that ``pd.read_parquet(path)`` gives it back, with its provenance.
 
-    The file appears whole or not at all; raises as `whole` does.
+    Its summary, which is returned, is written with it. The file appears whole or not at all;
+    raises as `whole` does.
     """
-    write_table(path, to_table(frame), provenance, codec)
+    summary = summarize(frame)
+    write_table(path, to_table(frame), provenance, summary, codec)
     handover.put(path, Result(frame, dict(provenance)))
+    return summary
 
 
 def write_table(
     path: Path,
     table: pa.Table,
     provenance: Mapping[str, Any],
+    summary: Mapping[str, Any],
     codec: str = "none",
     release: Callable[[], None] | None = None,
 ) -> None:
@@ -58,7 +64,11 @@ def write_table(
     `release` is called now and then to let go of memory that has been written. Raises as `whole`
     does.
     """
-    metadata = {**(table.schema.metadata or {}), _KEY: json.dumps(provenance).encode()}
+    metadata = {
+        **(table.schema.metadata or {}),
+        _KEY: json.dumps(provenance).encode(),
+        _SUMMARY_KEY: json.dumps(summary).encode(),
+    }
     with whole(path) as unfinished, ExitStack() as stack:
         target: Any = unfinished
         if release:
@@ -131,7 +141,7 @@ def read_result(path: str | Path) -> Result:
         raise InputFileError(
             f"{path}: isn't a result that can be read: {reason}; remove it to have it made again"
         ) from error
-    return Result(to_frame(table), _provenance(table.schema, path))
+    return Result(to_frame(table), _provenance(table.schema.metadata or {}, path))
 
 
 def read_provenance(path: str | Path) -> dict[str, Any]:
@@ -139,11 +149,16 @@ def read_provenance(path: str | Path) -> dict[str, Any]:
 
     Only the end of the file is read.
     """
-    return _provenance(pq.read_schema(path), path)
+    return _provenance(pq.read_metadata(path).metadata or {}, path)
 
 
-def _provenance(schema: pa.Schema, path: str | Path) -> dict[str, Any]:
-    metadata = schema.metadata or {}
+def read_summary(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read what a result was made of, and what it holds (see `summary`), in one go."""
+    metadata = pq.read_metadata(path).metadata or {}
+    return _provenance(metadata, path), json.loads(metadata.get(_SUMMARY_KEY, b"{}"))
+
+
+def _provenance(metadata: Mapping[bytes, bytes], path: str | Path) -> dict[str, Any]:
     if _KEY not in metadata:
         raise InputFileError(f"{path}: has no provenance; remove it to have it made again")
     provenance: dict[str, Any] = json.loads(metadata[_KEY])

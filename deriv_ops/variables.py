@@ -49,6 +49,7 @@ class Variable:
 
     name: str | None = None
     owner: type[AbstractDerivation] | None = None
+    map_name: str | None = None
     place: Place
 
     def __set_name__(self, owner: type[AbstractDerivation], name: str) -> None:
@@ -187,6 +188,7 @@ class Map:
                 else:
                     value = self._choices[axis][index]
                     parts.append(f"{self._swept[axis - self._slots]}_{_word(value)}")
+            member.map_name = name
             member.__set_name__(owner, "__".join(parts))
 
     def _parent_words(self, axis: int, index: int) -> list[str]:
@@ -286,6 +288,7 @@ class FileMap(Map):
         if self.name is None:
             self.name = name
             for (position,), member in self._members.items():
+                member.map_name = name
                 member.__set_name__(owner, f"{name}__{_word(self._choices[0][position])}")
 
 

@@ -59,10 +59,12 @@ def catalog_of(tmp_path: Path) -> Callable[..., Catalog]:
 
 def snakemake(*arguments: str, cwd: Path, check: bool = True, timeout: int = 120, **environment):
     """Run the real Snakemake in a folder; fail the test with what it printed if it fails."""
+    # The plugin of this checkout, not that of another one which may be installed.
+    path = [environment.pop("PYTHONPATH", None), str(ROOT / "snakemake-executor-plugin-dask")]
     run = subprocess.run(
         [sys.executable, "-m", "snakemake", *arguments],
         cwd=cwd,
-        env={**os.environ, **environment},
+        env={**os.environ, **environment, "PYTHONPATH": os.pathsep.join(filter(None, path))},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -90,3 +92,52 @@ def run_python() -> Callable[..., str]:
         return run.stdout
 
     return run
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project in which the toy model has been computed once."""
+    folder = copy_checkout(tmp_path_factory.mktemp("finished") / "project")
+    edit(folder / "config/config.yaml", "dates: 780", "dates: 300")
+    edit(folder / "config/config.yaml", "shares: 100", "shares: 12")
+    edit(folder / "deriv_ops/catalogs/toy.py", "'min_periods': 260", "'min_periods': 20")
+    edit(
+        folder / "deriv_ops/catalogs/toy.py",
+        "Var(op.wait_for_dask, fin_pricez1d, {})",
+        "Var(op.wait_for_dask, fin_pricez1d, {'seconds': 0})",
+    )
+    run(folder, "--profile", "profiles/local")
+    return folder
+
+
+@pytest.fixture
+def project(finished: Path, tmp_path: Path) -> Path:
+    """The same, for one test to change."""
+    return Path(shutil.copytree(finished, tmp_path / "project"))
+
+
+def edit(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert text.count(old) == 1, f"{old!r} is {text.count(old)} times in {file}"
+    file.write_text(text.replace(old, new))
+
+
+def run(folder: Path, *arguments: str, **keywords):
+    # The project's own code, not that of the checkout which is installed.
+    return snakemake(*arguments, cwd=folder, PYTHONPATH=str(folder), **keywords)
+
+
+def run_cli(folder: Path, *arguments: str, code: int = 0) -> str:
+    """Run `deriv-ops` in a folder and return what it printed."""
+    path = [str(folder), str(ROOT / "snakemake-executor-plugin-dask")]
+    run = subprocess.run(
+        [sys.executable, "-m", "deriv_ops", *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+    )
+    assert run.returncode == code, run.stdout
+    return run.stdout

@@ -37,7 +37,9 @@ def test_the_locks_pin_what_is_declared_within_its_bounds():
             for pin in pins[requirement.name.lower()]:
                 (version,) = (specifier.version for specifier in pin.specifier)
                 assert requirement.specifier.contains(version), (text, version)
-    assert all(develops[name] == pins for name, pins in runs.items())
+    # The same versions; a tool may want a library on more platforms than runs do.
+    for name, pins in runs.items():
+        assert {str(p.specifier) for p in pins} == {str(p.specifier) for p in develops[name]}
 
 
 @pytest.mark.parametrize("name", dir(op))

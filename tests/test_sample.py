@@ -44,7 +44,7 @@ def test_the_same_seed_makes_the_same_bytes_in_any_process(tmp_path: Path):
         folder = tmp_path / threads
         options = ["--dates", "60", "--shares", "12", "--seed", "3"]
         subprocess.run(
-            [sys.executable, "-m", "deriv_ops.sample", str(folder), *options],
+            [sys.executable, "-m", "deriv_ops", "sample", str(folder), *options],
             env={
                 "PYTHONPATH": str(Path(__file__).parent.parent),
                 "PYTHONHASHSEED": hash_seed,

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import CHECKOUT, copy_checkout, snakemake
+from conftest import CHECKOUT, edit, run, run_cli
 
 from deriv_ops import MemoryEngine, load_catalog, read_provenance
 from deriv_ops.sample import write_market
@@ -22,44 +22,15 @@ TOY = ["fin_rdt_1d_all", "fin_rdt_1d_std", "clustervol", "fin_pricez1d", "fin_pr
 TOY += ["fin_std260d_Z1d_bysectors", "fin_pricedevz1d_byuniver", "a"]
 
 
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project in which the toy model has been computed once."""
-    folder = copy_checkout(tmp_path_factory.mktemp("finished") / "project")
-    edit(folder / "config/config.yaml", "dates: 780", "dates: 300")
-    edit(folder / "config/config.yaml", "shares: 100", "shares: 12")
-    edit(folder / "deriv_ops/catalogs/toy.py", "'min_periods': 260", "'min_periods': 20")
-    edit(
-        folder / "deriv_ops/catalogs/toy.py",
-        "Var(op.wait_for_dask, fin_pricez1d, {})",
-        "Var(op.wait_for_dask, fin_pricez1d, {'seconds': 0})",
-    )
-    run(folder, "--profile", "profiles/local")
-    return folder
-
-
-@pytest.fixture
-def project(finished: Path, tmp_path: Path) -> Path:
-    """The same, for one test to change."""
-    return Path(shutil.copytree(finished, tmp_path / "project"))
-
-
-def edit(file: Path, old: str, new: str) -> None:
-    text = file.read_text()
-    assert text.count(old) == 1, f"{old!r} is {text.count(old)} times in {file}"
-    file.write_text(text.replace(old, new))
-
-
-def run(folder: Path, *arguments: str, **keywords):
-    # The project's own code, not that of the checkout which is installed.
-    return snakemake(*arguments, cwd=folder, PYTHONPATH=str(folder), **keywords)
-
-
 def reruns(folder: Path, *arguments: str) -> set[str]:
     """The rules that a run would run now."""
     out = run(folder, "--dry-run", *arguments).stdout
     table = out.partition("Job stats:")[2].partition("total")[0]
-    return {line.split()[0] for line in table.splitlines()[3:] if line.split()}
+    rules = {line.split()[0] for line in table.splitlines()[3:] if line.split()}
+    if not arguments:
+        # What the results themselves say agrees with Snakemake.
+        assert set(run_cli(folder, "ls", "--out-of-date").split()) == rules - {"all"}
+    return rules
 
 
 def result(folder: Path, name: str) -> pd.DataFrame:

@@ -105,3 +105,12 @@ class ExecutorSettings(ExecutorSettingsBase):  # type: ignore[misc]
             "type": int,
         },
     )
+    records: str | None = field(
+        default=None,
+        metadata={
+            "help": "Folder for the records of runs: a file of JSON lines each, a line for each "
+            "job with its times, memory, bytes and errors. Default: none are kept.",
+            "env_var": True,
+            "type": str,
+        },
+    )

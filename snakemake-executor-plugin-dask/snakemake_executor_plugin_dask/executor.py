@@ -21,6 +21,7 @@ from snakemake_interface_executor_plugins.settings import ExecMode
 
 from . import handover
 from .accounting import Account
+from .records import Records
 from .task import Submission
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
         self.session: Session | None = None
         self.batch: list[Submission] = []
         self.account = Account()
+        self.records: Records | None = None
         # Where outputs were written, and how large they are: jobs go where their input is.
         self.places: dict[str, tuple[str, int]] = {}
         # What was handed over for which file, and what the file was then, is now.
@@ -138,6 +140,8 @@ class Executor(RealExecutor):  # type: ignore[misc]
         if self.sigterm is not None:
             signal.signal(signal.SIGTERM, self.sigterm)
         self.logger.info(self.account.summary(session.threads))
+        if self.records:
+            self.records.close(self.account)
         session.close()
         log = session.log
         if self.account.failed and log.exists() and log.stat().st_size:
@@ -200,12 +204,24 @@ class Executor(RealExecutor):  # type: ignore[misc]
         self.session = Session(cluster, request.log, run, runner, self._ended)
         atexit.register(self.shutdown)
         self.translator = jobs.JobTranslator(self.workflow, self.folder, settings.lost_retries + 1)
+        if settings.records:
+            self.records = Records(Path(settings.records), run, self._described())
         self.logger.info(f"Dask: {self.session.cluster.describe()}")
         jobs.limit_threads(self.workflow, self.session.machines)
 
     def _from_start(self, path: str) -> Path:
         """Return a path of the command line, which is seen from where Snakemake was started."""
         return Path(self.workflow.workdir_init, path)
+
+    def _described(self) -> dict[str, Any]:
+        """Return what the record of the run says of it."""
+        assert self.session
+        return {
+            "cluster": self.session.cluster.describe(),
+            "machines": self.session.machines,
+            "jobs": sum(not job.is_local for job in self.dag.needrun_jobs()),
+            "config": self.workflow.config,
+        }
 
     def _take_over_scheduler(self) -> None:
         """Adapt Snakemake's scheduler, which is complete only after the executor."""
@@ -274,6 +290,8 @@ class Executor(RealExecutor):  # type: ignore[misc]
                 self.internals.write_benchmark(self.workflow, job, outcome)
             except Exception as error:
                 outcome.ok, outcome.error = False, f"The benchmark can't be written: {error}"
+        if self.records:
+            self.records.add(job, outcome)
         if outcome.ok:
             for path, (entry, identity) in outcome.entries.items():
                 if handover.identify(path) == identity:

@@ -31,7 +31,8 @@ class Task:
 class Outcome:
     """How a job ended. Sizes are in bytes, times in seconds, over all repeats of a benchmark.
 
-    A job is `lost` when it was ended before its time, on request or with its worker.
+    `started` is a time of day on the worker's clock. A job is `lost` when it was ended before its
+    time, on request or with its worker.
     """
 
     ok: bool
@@ -40,6 +41,7 @@ class Outcome:
     stderr: bytes = b""
     host: str = ""
     worker: str = ""
+    started: float = 0.0
     wall: float = 0.0
     cpu: float = 0.0
     max_rss: int = 0

@@ -153,6 +153,7 @@ class JobRunner(WorkerPlugin):  # type: ignore[misc]
         outcome.host = socket.gethostname()
         outcome.worker = self.worker.address
         outcome.wall = time.monotonic() - began
+        outcome.started = time.time() - outcome.wall
         return outcome
 
     def _new_server(self) -> ForkServer:

@@ -1,0 +1,239 @@
+"""The commands `deriv-ops`, to look at a catalog, its results and its runs, and `derivtoymodel`."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+from rich.console import Console
+
+from deriv_ops.catalog import Catalog
+from deriv_ops.config import CONFIG_FILE, Config, read_config
+from deriv_ops.errors import ConfigError, DerivOpsError, did_you_mean
+from deriv_ops.rules import formula, log_path, result_path
+from deriv_ops.status import Status, statuses
+from deriv_ops.variables import FileVar, Var
+
+
+class _Told(click.Group):
+    """Tells the errors that a person can mend without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except DerivOpsError as error:
+            raise click.ClickException(str(error)) from error
+
+
+class _Project:
+    """The configured catalog; loaded when a command asks for it."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.catalog: Catalog = config.load_catalog()
+
+    def statuses(self) -> dict[str, Status]:
+        return statuses(self.catalog, self.config)
+
+    def named(self, name: str) -> FileVar | Var:
+        if name not in self.catalog.variables:
+            known = did_you_mean(name, [*self.catalog.variables])
+            raise ConfigError(f"{name}: not in the catalog {self.catalog.reference}{known}")
+        return self.catalog[name]
+
+
+def _changes(values: Iterable[str]) -> dict[str, Any]:
+    import yaml
+
+    changes = {}
+    for value in values:
+        key, equals, text = value.partition("=")
+        if not equals:
+            raise ConfigError(f"--config {value}: write KEY=VALUE")
+        changes[key] = yaml.safe_load(text)
+    return changes
+
+
+@click.group(cls=_Told, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--configfile", default=CONFIG_FILE, type=Path, show_default=True, help="The configuration."
+)
+@click.option("--config", multiple=True, metavar="KEY=VALUE", help="A value in place of its own.")
+@click.pass_context
+def main(context: click.Context, configfile: Path, config: tuple[str, ...]) -> None:
+    """Look at a catalog, its results and its runs."""
+    context.obj = lambda: read_config(configfile, _changes(config))
+
+
+@main.command("ls")
+@click.argument("pattern", default="*")
+@click.option("--folder", help="Only of this folder.")
+@click.option("--operator", help="Only of this operator.")
+@click.option("--out-of-date", is_flag=True, help="Only what a run would make.")
+@click.option("-l", "--long", is_flag=True, help="With state, size and formula.")
+@click.pass_context
+def list_(
+    context: click.Context,
+    pattern: str,
+    folder: str | None,
+    operator: str | None,
+    out_of_date: bool,
+    long: bool,
+) -> None:
+    """List derivations by name; PATTERN may have * and ?.
+
+    What it prints can be a run's `vars_to_launch`.
+    """
+    project = _Project(context.obj())
+    found = project.statuses() if long or out_of_date else {}
+    chosen = [
+        variable
+        for variable in project.catalog
+        if fnmatchcase(str(variable.name), pattern)
+        and folder in (None, variable.folder)
+        and operator in (None, variable.operator.name if isinstance(variable, Var) else "")
+        and not (out_of_date and found[str(variable.name)].up_to_date)
+    ]
+    if not long:
+        click.echo("".join(f"{variable.name}\n" for variable in chosen), nl=False)
+        return
+    click.secho(f"{'state':<12} {'rows':>6} {'columns':>7} {'missing':>7}  formula", bold=True)
+    for variable in chosen:
+        status = found[str(variable.name)]
+        rows, columns, missing = (status.summary.get(k, "") for k in ("rows", "columns", "missing"))
+        share = "" if missing == "" else f"{missing:.1%}"
+        click.echo(f"{_state(status):<12} {rows:>6} {columns:>7} {share:>7}  {formula(variable)}")
+
+
+@main.command()
+@click.argument("name")
+@click.pass_context
+def show(context: click.Context, name: str) -> None:
+    """Show what a derivation is, what it is made of and for what, and if it is up to date."""
+    from deriv_ops.lineage import children_of, parents_of
+
+    project = _Project(context.obj())
+    variable = project.named(name)
+    status = project.statuses()[name]
+    say = Console(highlight=False, soft_wrap=True, markup=False).print
+    say(formula(variable), style="bold")
+    if isinstance(variable, Var):
+        say((variable.operator.function.__doc__ or "").partition("\n")[0], style="dim")
+    say(f"state      {_state(status)}")
+    for reason in _reasons(status):
+        say(f"           {reason}")
+    say(f"catalog    {variable.place.file}:{variable.place.line}")
+    say(f"file       {result_path(variable, project.config)}")
+    say(f"log        {log_path(variable)}")
+    if status.summary:
+        size = status.summary
+        say(f"holds      {size['rows']} x {size['columns']}, {size['missing']:.1%} missing")
+    for title, found in (
+        ("made of", parents_of(variable)),
+        ("used by", children_of(project.catalog)[name]),
+    ):
+        for at, other in enumerate(found):
+            say(f"{'' if at else title:<10} {formula(other)}")
+
+
+@main.command()
+@click.argument("name")
+@click.option("--up", default=2, show_default=True, help="Steps to what it is made of.")
+@click.option("--down", default=1, show_default=True, help="Steps to what is made of it.")
+@click.option("--svg", type=Path, help="Write it to this file as a picture, too.")
+@click.pass_context
+def graph(context: click.Context, name: str, up: int, down: int, svg: Path | None) -> None:
+    """Show the neighbours of a derivation as a tree."""
+    from deriv_ops.lineage import neighbours
+
+    project = _Project(context.obj())
+    project.named(name)
+    console = Console(record=svg is not None, soft_wrap=True)
+    console.print(neighbours(project.catalog, name, up, down))
+    if svg:
+        from deriv_ops.store import whole
+
+        # With the fonts of the machine that shows it, not those of a content network.
+        text = re.sub(r"@font-face \{.*?\}", "", console.export_svg(title=name), flags=re.DOTALL)
+        with whole(svg) as unfinished:
+            unfinished.write_text(text)
+
+
+@main.command()
+@click.argument("names", nargs=-1)
+@click.pass_context
+def why(context: click.Context, names: tuple[str, ...]) -> None:
+    """Say what a run would make, and why. With NAMES, of these and what they need."""
+    project = _Project(context.obj())
+    found = project.statuses()
+    wanted = {str(v.name) for v in project.catalog.select(names)} if names else set(found)
+    for name in reversed(found):  # children before parents
+        if name in wanted:
+            wanted |= set(found[name].follows)
+    made = [name for name in found if name in wanted and not found[name].up_to_date]
+    if not made:
+        click.echo("Nothing would run: all is up to date.")
+    for name in made:
+        click.echo(f"{name}: {'; '.join(_reasons(found[name]))}")
+
+
+@main.command()
+@click.option("-o", "--output", type=Path, help="The page. Default: report.html in the results.")
+@click.option("--run", "record", type=Path, help="The record of a run. Default: the last one.")
+@click.pass_context
+def report(context: click.Context, output: Path | None, record: Path | None) -> None:
+    """Write a page with the run, the results and the graph; of a run that goes on, too."""
+    from deriv_ops.report import write_report
+    from deriv_ops.runs import latest_run, read_run
+
+    config = context.obj()
+    run = read_run(record) if record else latest_run(config.results_dir)
+    output = output or config.results_dir / "report.html"
+    write_report(output, config, run)
+    click.echo(output)
+
+
+@main.command()
+@click.argument("folder", type=Path)
+@click.option("--dates", default=780, show_default=True)
+@click.option("--shares", default=100, show_default=True)
+@click.option("--seed", default=1, show_default=True)
+@click.option("--tables", is_flag=True, help="Those of the larger catalogs, too.")
+def sample(folder: Path, dates: int, shares: int, seed: int, tables: bool) -> None:
+    """Write the tables of a sample market to FOLDER."""
+    from deriv_ops.sample import write_market
+    from deriv_ops.sample_tables import write_tables
+
+    for write in (write_market, write_tables)[: 1 + tables]:
+        for path in write(folder, dates=dates, shares=shares, seed=seed):
+            click.echo(path)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("-l", "vars_to_launch", metavar="VARS", default="", help="Names, or a file of them.")
+@click.option("-f", "fs", metavar="FS", default="local", show_default=True,
+              help="Where the results go: 'local' as configured, or a folder.")  # fmt: skip
+def toy_model(vars_to_launch: str, fs: str) -> NoReturn:
+    """Compute the toy model of the talk, on the warm workers of this machine."""
+    config = ["catalog=deriv_ops.catalogs.toy", f"vars_to_launch={vars_to_launch}"]
+    if fs != "local":
+        config.append(f"results_dir={fs}")
+    command = [sys.executable, "-m", "snakemake", "--profile", "profiles/local"]
+    sys.exit(subprocess.run([*command, "--config", *config]).returncode)
+
+
+def _state(status: Status) -> str:
+    if status.up_to_date:
+        return "up to date"
+    return "out of date" if status.exists else "not made"
+
+
+def _reasons(status: Status) -> list[str]:
+    follows = ", ".join(status.follows)
+    return [*status.reasons, *([f"follows {follows}"] if follows else [])]

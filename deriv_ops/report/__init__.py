@@ -1,0 +1,58 @@
+"""The report: one HTML file with the run, the results and the graph of the catalog.
+
+It needs nothing but itself: styles, scripts and data are inside of it, and it opens from disk.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import html
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from deriv_ops.config import Config
+from deriv_ops.report.data import report_data
+from deriv_ops.runs import Run
+from deriv_ops.status import statuses
+from deriv_ops.store import whole
+
+_FOLDER = Path(__file__).parent
+_SCRIPTS = (
+    *("vendor/cytoscape.min.js", "vendor/dagre.min.js"),
+    *("model.js", "tables.js", "pictures.js", "timeline.js"),
+    *("layout.js", "graph.js", "details.js", "page.js"),
+)
+
+
+def write_report(path: Path, config: Config, run: Run | None) -> None:
+    """Write the report of a run on a catalog and its results; without a run, of the results.
+
+    The file appears whole or not at all; raises `OutputError` when it can't be written.
+    """
+    catalog = config.load_catalog()
+    data = report_data(catalog, config, statuses(catalog, config), run)
+    with whole(path) as unfinished:
+        unfinished.write_text(render(data))
+
+
+def render(data: Mapping[str, Any]) -> str:
+    """Return the page for what `report_data` gives."""
+    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    packed = base64.b64encode(gzip.compress(text.encode(), 6, mtime=0)).decode()
+    scripts = "\n".join(f"<script>\n{_read(name)}</script>" for name in _SCRIPTS)
+    page = _read("page.html")
+    for mark, content in (
+        ("title", html.escape(data["catalog"])),
+        ("style", f"<style>\n{_read('page.css')}</style>"),
+        ("data", f'<script type="application/octet-stream" id="data">{packed}</script>'),
+        ("scripts", scripts),
+    ):
+        page = page.replace(f"<!-- {mark} -->", content)
+    return page
+
+
+def _read(name: str) -> str:
+    return (_FOLDER / name).read_text(encoding="utf-8")

@@ -1,0 +1,90 @@
+"use strict";
+// What is selected: a derivation, or a group of them.
+
+function showDetails(model, node, group, target, select) {
+  target.replaceChildren();
+  if (node != null) return derivationDetails(model, node, target, select);
+  if (group) return groupDetails(model, group, target, select);
+  target.append(element("p", { className: "quiet" },
+    "Click a group to open it, its frame to close it, a derivation to see what it is made of, " +
+    "what is made of it, and what it holds."));
+}
+
+function pill(model, state) {
+  const made = element("span", { className: "pill" }, model.states[state]);
+  made.style.background = `var(--state-${state})`;
+  return made;
+}
+
+function links(model, title, nodes, target, select) {
+  if (!nodes.length) return;
+  target.append(element("h4", {}, `${title} (${nodes.length})`));
+  const shown = nodes.slice(0, 12);
+  shown.forEach((node) => target.append(element("div", {}, nodeLink(model, node, select))));
+  if (nodes.length > shown.length) {
+    const more = element("button", { type: "button" }, `${nodes.length - shown.length} more`);
+    more.onclick = () => more.replaceWith(...nodes.slice(12).map((node) =>
+      element("div", {}, nodeLink(model, node, select))));
+    target.append(more);
+  }
+}
+
+function derivationDetails(model, node, target, select) {
+  const { nodes } = model;
+  const operator = model.operators[nodes.operator[node]];
+  const parents = nodes.parents[node].map((at) => nodes.name[at]);
+  const params = Object.entries(nodes.params[node]).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
+  const summary = nodes.summary[node];
+  target.append(
+    element("h3", {}, nodes.label[node]), pill(model, nodes.state[node]),
+    element("pre", { className: "formula" }, `${operator ? operator.name : "file"}(${[...parents, ...params].join(", ")})`));
+  if (nodes.reasons[node].length) {
+    target.append(element("p", {}, `Would be made again: ${nodes.reasons[node].join("; ")}.`));
+  }
+  if (operator) {
+    target.append(element("details", {},
+      element("summary", {}, operator.doc.split("\n")[0]),
+      element("pre", {}, `${operator.call}\n\n${operator.doc}`)));
+  }
+  showPictures(summary, target);
+  target.append(element("h4", {}, "Result"), definitions([
+    ["size", summary.rows != null ? `${summary.rows} x ${summary.columns}` : "not made yet"],
+    ["missing", percent(summary.missing)],
+    ["file", nodes.file[node]], ["log", nodes.log[node]], ["catalog", nodes.place[node]],
+  ]));
+  jobDetails(model, node, target);
+  links(model, "Made of", nodes.parents[node], target, select);
+  links(model, "Used by", model.children[node], target, select);
+}
+
+function jobDetails(model, node, target) {
+  const job = model.job[node];
+  if (job < 0) return;
+  const { jobs, workers } = model.run;
+  target.append(element("h4", {}, "Job of this run"), definitions([
+    ["took", `${seconds(jobs.wall[job])}, ${seconds(jobs.cpu[job])} of CPU`],
+    ["began", jobs.start[job] == null ? "" : `after ${seconds(jobs.start[job])}`],
+    ["memory", bytes(jobs.max_rss[job])],
+    ["read", `${bytes(jobs.read[job])}, and ${bytes(jobs.handed_over[job])} handed over`],
+    ["written", bytes(jobs.written[job])],
+    ["attempt", jobs.attempt[job] > 1 ? String(jobs.attempt[job]) : ""],
+    ["worker", workers[jobs.worker[job]]],
+  ]));
+  if (jobs.error[job]) target.append(element("pre", {}, jobs.error[job].trim()));
+  if (model.run.logs[job]) target.append(element("pre", {}, model.run.logs[job]));
+}
+
+function groupDetails(model, group, target, select) {
+  const counts = model.states.map((_, state) =>
+    group.members.filter((node) => model.nodes.state[node] === state).length);
+  const took = group.members.map((node) => model.seconds(node)).filter((s) => s != null);
+  target.append(element("h3", {}, group.label));
+  counts.forEach((count, state) => {
+    if (count) target.append(pill(model, state), ` ${count} `);
+  });
+  target.append(definitions([
+    ["derivations", String(group.members.length)],
+    ["took", took.length ? `${seconds(sum(took))} together, ${seconds(sum(took) / took.length)} each` : ""],
+  ]));
+  links(model, "Holds", group.members, target, select);
+}

@@ -1,0 +1,125 @@
+"""Whether results are up to date, and in words why not.
+
+Told from the results themselves: each holds what it was made of, which is compared with what the
+catalog says now. It takes a moment where a dry-run of Snakemake takes seconds, and what is out of
+date here is what Snakemake would make again (with the rerun triggers of `profiles/default`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from deriv_ops.catalog import Catalog
+from deriv_ops.config import Config
+from deriv_ops.job import as_param
+from deriv_ops.rules import input_paths, result_path
+from deriv_ops.store import read_summary
+from deriv_ops.variables import FileVar, Var
+
+# How the keys of a derivation are called when they have changed.
+_WORDS = {
+    "operator": "its operator",
+    "parents": "its list of parents",
+    "precision": "the precision of its numbers",
+    "file": "its input file",
+    "reader": "its reader",
+}
+
+
+@dataclass(frozen=True)
+class Status:
+    """What is known of one result.
+
+    Attributes
+    ----------
+    exists: whether its file is there and can be read.
+    reasons: why it would be made again, in words; none when it is up to date.
+    follows: the parents that would be made again before it.
+    derivation: what it is made of now, as the catalog says (see `job.as_param`).
+    provenance, summary: what it was made of and what it holds, as the file says.
+
+    """
+
+    exists: bool
+    derivation: Mapping[str, Any]
+    reasons: tuple[str, ...] = ()
+    follows: tuple[str, ...] = ()
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    summary: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def up_to_date(self) -> bool:
+        """Whether a run would leave it as it is."""
+        return not (self.reasons or self.follows)
+
+
+def statuses(catalog: Catalog, config: Config) -> dict[str, Status]:
+    """Return the status of each variable by its name, parents before children."""
+    found: dict[str, Status] = {}
+    for variable in catalog:
+        found[str(variable.name)] = _status(variable, config, found)
+    return found
+
+
+def _status(variable: FileVar | Var, config: Config, found: Mapping[str, Status]) -> Status:
+    parents = variable.parents if isinstance(variable, Var) else ()
+    # In the order of the parents, each once.
+    follows = tuple(
+        dict.fromkeys(str(p.name) for p in parents if not found[str(p.name)].up_to_date)
+    )
+    path = Path(result_path(variable, config))
+    now = as_param(variable, config.precision)
+    try:
+        made = path.stat().st_mtime
+        provenance, summary = read_summary(path)
+    except FileNotFoundError:
+        return Status(False, now, ("it has not been made yet",), follows)
+    except (OSError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        return Status(False, now, (f"its file can't be read: {reason}",), follows)
+    reasons = [*_changes(provenance, now), *_newer_inputs(variable, config, made, set(follows))]
+    return Status(True, now, tuple(reasons), follows, provenance, summary)
+
+
+def _changes(was: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is said of a derivation now and was not when it was made."""
+    for key, value in now.items():
+        before = was.get(key)
+        if before == value:
+            continue
+        if key == "params" and isinstance(before, dict) and was.get("operator") == now["operator"]:
+            for name in dict.fromkeys([*before, *value]):
+                if before.get(name) != value.get(name):
+                    yield f"{name} is {value.get(name)!r}, and was {before.get(name)!r}"
+        elif key == "code":
+            kind, name = ("operator", "operator") if "operator" in now else ("reader", "reader")
+            if was.get(name) == now[name]:
+                yield f"the code of the {kind} {_short(now[name])} has changed"
+        elif key in _WORDS:
+            yield f"{_WORDS[key]} is {_short(value)}, and was {_short(before)}"
+
+
+def _newer_inputs(
+    variable: FileVar | Var, config: Config, made: float, follows: set[str]
+) -> Iterator[str]:
+    """Yield which inputs were written after the result; those to be made again are told already."""
+    for path in map(Path, input_paths(variable, config)):
+        if path.stem in follows and isinstance(variable, Var):
+            continue
+        try:
+            newer = path.stat().st_mtime > made
+        except FileNotFoundError:
+            yield f"its input {path} is not there"
+            continue
+        if newer:
+            yield f"its input {path} is newer"
+
+
+def _short(value: Any) -> str:
+    """Say a reference by the name of the function, a list by its items."""
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return str(value).rpartition(":")[2]
