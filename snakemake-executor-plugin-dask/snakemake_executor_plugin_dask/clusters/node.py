@@ -57,24 +57,28 @@ async def serve_scheduler(host: str = LOOPBACK, security: Security | None = None
 
 
 async def serve_worker(threads: int, memory_mb: int, security: Security | None = None) -> None:
-    """Run a worker, which listens where the scheduler is seen."""
+    """Run a worker."""
     address = (await asyncio.to_thread(sys.stdin.readline)).strip()
     if not address:
         return
-    worker = Worker(
-        address,
-        host=get_ip(address.rpartition("/")[2].rpartition(":")[0], 1),
+    async with worker(address, threads, memory_mb, security) as running:
+        await asyncio.wait(
+            [asyncio.create_task(end_of_input()), asyncio.create_task(running.finished())],
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+
+
+def worker(scheduler: str, threads: int, memory_mb: int, security: Security | None) -> Worker:
+    """Return a worker, which listens where its machine sees the scheduler's."""
+    return Worker(
+        scheduler,
+        host=get_ip(scheduler.rpartition("/")[2].rpartition(":")[0], 1),
         security=security,
         nthreads=threads,
         memory_limit=0,
         resources={"threads": threads, "mem_mb": memory_mb},
         dashboard=False,
     )
-    async with worker:
-        await asyncio.wait(
-            [asyncio.create_task(end_of_input()), asyncio.create_task(worker.finished())],
-            return_when=asyncio.FIRST_COMPLETED,
-        )
 
 
 async def end_of_input() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from distributed import Security
 
 KEY, CERTIFICATE = "tls-key.pem", "tls-certificate.pem"
+SIDES = ("client", "scheduler", "worker")
 
 
 def make(folder: Path) -> Security:
@@ -21,12 +22,32 @@ def make(folder: Path) -> Security:
 
 
 def load(folder: Path) -> Security:
-    """Return how to use a key that was made: all sides show it, and know each other by it."""
-    key, certificate = str(folder / KEY), str(folder / CERTIFICATE)
-    sides = ("client", "scheduler", "worker")
+    """Return how to use a key that was made."""
+    return security(str(folder / KEY), str(folder / CERTIFICATE))
+
+
+def read(folder: Path) -> tuple[str, str]:
+    """Return the key and the certificate themselves."""
+    return (folder / KEY).read_text(), (folder / CERTIFICATE).read_text()
+
+
+def security(key: str, certificate: str) -> Security:
+    """Return how all sides show a key (a path or itself), and know each other by it."""
     return Security(
         require_encryption=True,
         tls_ca_file=certificate,
-        **{f"tls_{side}_key": key for side in sides},
-        **{f"tls_{side}_cert": certificate for side in sides},
+        **{f"tls_{side}_key": key for side in SIDES},
+        **{f"tls_{side}_cert": certificate for side in SIDES},
     )
+
+
+def configuration(folder: Path) -> dict[str, object]:
+    """Return the same as Dask's configuration."""
+    values: dict[str, object] = {
+        "distributed.comm.require-encryption": True,
+        "distributed.comm.tls.ca-file": str(folder / CERTIFICATE),
+    }
+    for side in SIDES:
+        values[f"distributed.comm.tls.{side}.key"] = str(folder / KEY)
+        values[f"distributed.comm.tls.{side}.cert"] = str(folder / CERTIFICATE)
+    return values
