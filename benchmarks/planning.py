@@ -14,6 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import yaml
+
 from deriv_ops.config import Config
 from deriv_ops.rules import rule_specs
 
@@ -61,19 +63,8 @@ def main() -> None:
         ("medium", None),
         ("full", None),
     ):
-        config = Config.of(
-            {
-                "catalog": f"deriv_ops.catalogs.{module}",
-                "inputs_dir": "",
-                "results_dir": "results",
-                "vars_to_launch": [],
-                "codec": "none",
-                "precision": "float64",
-                "sample_dates": 780,
-                "sample_shares": 100,
-                "sample_seed": 1,
-            }
-        )
+        values = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+        config = Config.of(values | {"catalog": f"deriv_ops.catalogs.{module}"})
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             names = None

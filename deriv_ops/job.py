@@ -174,7 +174,10 @@ def run_script(snakemake: Any) -> None:
     try:
         inputs = [Path(path) for path in snakemake.input]
         output, codec = Path(snakemake.output[0]), snakemake.config["codec"]
-        limits = Limits(snakemake.resources.mem_mb * blocks.MB, snakemake.threads)
+        resources = snakemake.resources
+        # A job of its own in a batch system has CPUs that its rule knows nothing of.
+        threads = max(snakemake.threads, getattr(resources, "cpus_per_task", 1))
+        limits = Limits(resources.mem_mb * blocks.MB, threads)
         compute(snakemake.params.derivation, inputs, output, codec, limits)
     except DerivationError as error:
         logger.exception("failed")
