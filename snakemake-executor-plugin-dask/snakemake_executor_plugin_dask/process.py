@@ -113,7 +113,8 @@ class Process:
                 self.connection.send_bytes(message)
             if time_limit is not None and not self.connection.poll(time_limit):
                 return None
-            return tuple(json.loads(self.connection.recv_bytes()) for _ in range(2))  # type: ignore[return-value]
+            used, report = (json.loads(self.connection.recv_bytes()) for _ in range(2))
+            return used, report
         except (EOFError, OSError):
             return None
 
