@@ -23,6 +23,7 @@ import pandas as pd
 from deriv_ops.catalog import import_folder
 from deriv_ops.digests import code_digest
 from deriv_ops.errors import DerivationError, DerivOpsError, InputFileError
+from deriv_ops.locations import location, open_whole
 from deriv_ops.operators.conventions import conform
 from deriv_ops.operators.declare import Operator
 from deriv_ops.readers import checked, find_table, read_table
@@ -78,7 +79,8 @@ def compute(
         digests: dict[str, Any]
         if "reader" in derivation:
             frame = read_input(inputs[0], resolve(derivation["reader"]))
-            content = hashlib.sha256(inputs[0].read_bytes()).hexdigest()[:16]
+            with open_whole(inputs[0]) as file:
+                content = hashlib.sha256(file.read()).hexdigest()[:16]
             digests = {"inputs": {derivation["file"]: content}}
             made_of = [derivation["code"], content]
         else:
@@ -131,8 +133,8 @@ def run_script(snakemake: Any) -> None:
     )
     logging.captureWarnings(True)
     try:
-        inputs = [Path(path) for path in snakemake.input]
-        output, codec = Path(snakemake.output[0]), snakemake.config["codec"]
+        inputs = [location(path) for path in snakemake.input]
+        output, codec = location(snakemake.output[0]), snakemake.config["codec"]
         compute(snakemake.params.derivation, inputs, output, codec)
     except DerivationError as error:
         logger.exception("failed")

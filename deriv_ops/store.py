@@ -1,4 +1,4 @@
-"""Results on disk: one Parquet file each, with its provenance, whole or not at all.
+"""Results: one Parquet file or object each, with its provenance, whole or not at all.
 
 In a run on warm workers a result is also handed over in memory to the jobs that read it next. The
 file is always written and always enough.
@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -20,6 +21,7 @@ from snakemake_executor_plugin_dask import handover
 
 from deriv_ops.arrow import to_frame, to_table
 from deriv_ops.errors import InputFileError, OutputError
+from deriv_ops.locations import is_remote, location, open_whole, upload
 
 _KEY = b"deriv_ops"
 # The suffix of a file that is being written; `remove_unfinished` knows it.
@@ -52,7 +54,8 @@ def write_result(
             write_statistics=False,
             row_group_size=max(1, table.num_rows),
         )
-    handover.put(path, Result(frame, dict(provenance)))
+    if not is_remote(path):
+        handover.put(path, Result(frame, dict(provenance)))
 
 
 @contextmanager
@@ -62,29 +65,42 @@ def whole(path: Path) -> Iterator[Path]:
     Makes the folder. Raises `OutputError` when the file can't be written; what stood there before
     is then as it was.
     """
+    if is_remote(path):
+        with TemporaryDirectory() as folder, _telling(path, "look at the bucket"):
+            yield (written := Path(folder, path.name))
+            upload(written, path)
+        return
     # A name of its own for each writer: a job taken for dead may still be writing.
     unfinished = path.with_name(f".{path.name}.{token_hex(4)}{_UNFINISHED}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield unfinished
-        unfinished.replace(path)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise OutputError(
-            f"{path}: can't be written: {reason}; free some space or set results_dir elsewhere"
-        ) from error
+        with _telling(path, "free some space"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield unfinished
+            unfinished.replace(path)
     finally:
         with suppress(OSError):
             unfinished.unlink()
 
 
+@contextmanager
+def _telling(path: Path, mend: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(
+            f"{path}: can't be written: {reason}; {mend} or set results_dir elsewhere"
+        ) from error
+
+
 def read_result(path: str | Path) -> Result:
     """Read a result with its provenance; raises `InputFileError` when the file isn't one."""
-    handed_over: Result | None = handover.get(path)
+    path = location(path)
+    handed_over: Result | None = None if is_remote(path) else handover.get(path)
     if handed_over is not None:
         return handed_over
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(open_whole(path) if is_remote(path) else path) as file:
             table = file.read(use_threads=False)
     except (pa.ArrowInvalid, OSError) as error:
         reason = str(error).partition("\n")[0]
@@ -99,7 +115,11 @@ def read_provenance(path: str | Path) -> dict[str, Any]:
 
     Only the end of the file is read.
     """
-    return _provenance(pq.read_schema(path), path)
+    path = location(path)
+    if not is_remote(path):
+        return _provenance(pq.read_schema(path), path)
+    with path.open("rb") as file:
+        return _provenance(pq.read_schema(file), path)
 
 
 def _provenance(schema: pa.Schema, path: str | Path) -> dict[str, Any]:
@@ -111,6 +131,11 @@ def _provenance(schema: pa.Schema, path: str | Path) -> dict[str, Any]:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove what killed jobs have left; only when no other run writes to the folder."""
+    """Remove what killed jobs have left; only when no other run writes to the folder.
+
+    Nothing is left in object storage, where a write that isn't finished makes no object.
+    """
+    if is_remote(folder):
+        return
     for unfinished in folder.rglob(f".*{_UNFINISHED}"):
         unfinished.unlink(missing_ok=True)
