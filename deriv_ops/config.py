@@ -24,7 +24,7 @@ class Config:
     Attributes
     ----------
     catalog: module or file of the catalog.
-    inputs_dir: folder or URL of the input tables; when not set the sample market, below the results.
+    inputs_dir: folder or URL of the input tables; when not set, the sample market's.
     results_dir: folder or URL of the results.
     vars_to_launch: names of the variables to compute; empty for all.
     codec: how results are compressed.

@@ -92,6 +92,7 @@ class ForkServer:
         payload: bytes,
         ledger: str | None,
         log: Path | None = None,
+        folder: Path | None = None,
         time_limit: float | None = None,
         iteration: int | None = None,
         on_start: Callable[[int], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext,
@@ -99,7 +100,8 @@ class ForkServer:
         """Run a job and wait for its end.
 
         `on_start` gets the process's id and gives a context in which it is waited for.
-        With a `log`, what the job prints is appended to it, else it is returned.
+        With a `log`, what the job prints is appended to it, else it is returned. A `folder` is
+        where the job runs, in place of the one its payload names.
         """
         self.ready.result(START_SECONDS)
         job = Running()
@@ -110,7 +112,12 @@ class ForkServer:
             payload_file.flush()
             payload_file.seek(0)
             files = (payload_file, stdout, stderr, report)
-            request = {"id": name, "ledger": ledger, "iteration": iteration}
+            request = {
+                "id": name,
+                "ledger": ledger,
+                "iteration": iteration,
+                "folder": str(folder) if folder else None,
+            }
             with self.lock:
                 if name in self.withdrawn:
                     return Exit(-signal.SIGKILL, {}, cancelled=True)
@@ -149,7 +156,7 @@ class ForkServer:
             if log:
                 _append(stdout, log)
             else:
-                exit_.stdout, exit_.stderr = _tail(stdout), _tail(stderr)
+                exit_.stdout, exit_.stderr = tail(stdout), tail(stderr)
             return exit_
 
     def kill(self, name: str, cancel: bool = True) -> None:
@@ -229,7 +236,8 @@ def _append(printed: IO[bytes], log: Path) -> None:
             shutil.copyfileobj(printed, file)
 
 
-def _tail(printed: IO[bytes]) -> bytes:
+def tail(printed: IO[bytes]) -> bytes:
+    """Return the end of a file, with a note if it isn't all."""
     size = printed.seek(0, os.SEEK_END)
     printed.seek(max(0, size - CONSOLE_BYTES))
     note = f"[{size - CONSOLE_BYTES} bytes left out]\n".encode() if size > CONSOLE_BYTES else b""

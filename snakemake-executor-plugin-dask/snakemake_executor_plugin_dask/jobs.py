@@ -59,7 +59,7 @@ class JobTranslator:
 
     def is_warm(self, job: Any) -> bool:
         """Whether a job needs no Snakemake of its own: a Python script or a shell command."""
-        if job.is_group() or not self.shared or job.is_shadow or job.is_template_engine:
+        if job.is_group() or job.is_shadow or job.is_template_engine:
             return False
         if not (job.is_shell or job.is_script):
             return False
@@ -68,7 +68,7 @@ class JobTranslator:
             return False
         if self.workflow.workflow_settings.cache is not None and job.rule.cache:
             return False
-        if any(file.is_storage for file in (*job.input, *job.output, *job.log)):
+        if not self._reachable(job):
             return False
         if job.is_script:
             return self._script(job).filename.endswith(".py")
@@ -81,14 +81,31 @@ class JobTranslator:
         self.workflow.async_run(job.prepare())
         payload = self._script_payload(job) if job.is_script else self._shell_payload(job)
         payload |= {"cwd": self.cwd, "handover": known}
+        log = job.log[0] if job.is_script and job.log else None
+        if not self.shared:
+            return Task(
+                name=key,
+                payload=pickle.dumps(payload),
+                ledger=None,
+                log=log,
+                logs=tuple(job.log),
+                time_limit=time_limit(job),
+                starts=self.starts,
+                benchmark_repeats=(job.benchmark_repeats or 1) if job.benchmark else 0,
+            )
         updates = any("update" in file.flags for file in job.output)
         return Task(
             name=key,
             payload=pickle.dumps(payload),
             ledger=self._ledger(key),
-            outputs=tuple(os.path.abspath(file) for file in job.output),  # noqa: PTH100
+            # An object is written whole or not at all: there is nothing to remove.
+            outputs=tuple(
+                os.path.abspath(file)  # noqa: PTH100
+                for file in job.output
+                if not file.is_storage
+            ),
             # What a shell command prints is for the console unless it says otherwise itself.
-            log=os.path.abspath(job.log[0]) if job.is_script and job.log else None,  # noqa: PTH100
+            log=os.path.abspath(log) if log else None,  # noqa: PTH100
             time_limit=time_limit(job),
             # An output that is changed in place can't be begun again.
             starts=1 if updates else self.starts,
@@ -108,6 +125,18 @@ class JobTranslator:
 
     def _ledger(self, key: str) -> str:
         return str(self.ledgers / key)
+
+    def _reachable(self, job: Any) -> bool:
+        """Whether a job gets at its files by itself: on shared storage, or as URLs.
+
+        An object that isn't to be retrieved is one that the script reads and writes itself.
+        """
+        files = (*job.input, *job.output)
+        if any(f.is_storage and not f.should_not_be_retrieved_from_storage for f in files):
+            return False
+        if any(file.is_storage for file in job.log):
+            return False
+        return self.shared or all(f.is_storage for f in files)
 
     def _in_environment(self, job: Any) -> bool:
         rule = job.rule
@@ -146,6 +175,7 @@ class JobTranslator:
         script = self._script(job)
         return {
             "source": script.source,
+            "text": None if self.shared else Path(script.source).read_text(encoding="utf-8"),
             "filename": script.filename,
             "search_path": script.search_path,
             "script_dir": self.script_dir,
@@ -172,7 +202,7 @@ class JobTranslator:
 
     def _environment(self, job: Any) -> dict[str, str]:
         environment = dict(self.workflow.spawned_job_args_factory.envvars())
-        if folder := job.resources.get("tmpdir"):
+        if self.shared and (folder := job.resources.get("tmpdir")):
             environment |= dict.fromkeys(("TMPDIR", "TMP", "TEMPDIR", "TEMP"), folder)
         return environment
 

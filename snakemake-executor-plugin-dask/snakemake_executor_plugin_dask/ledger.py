@@ -48,8 +48,10 @@ class Record:
         return 0 in self.codes
 
 
-def read(path: str) -> Record:
-    """Return what is known of a job; of one that was never started, an empty record."""
+def read(path: str | None) -> Record:
+    """Return what is known of a job; of one never started, or without a file, an empty record."""
+    if path is None:
+        return Record()
     try:
         lines = Path(path).read_text().splitlines()
     except FileNotFoundError:
