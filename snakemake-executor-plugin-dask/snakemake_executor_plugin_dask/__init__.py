@@ -16,7 +16,8 @@ common_settings = CommonSettings(
     non_local_exec=True,
     implies_no_shared_fs=False,
     job_deploy_sources=False,
-    pass_envvar_declarations_to_cmd=True,
+    # Sent with the job: a command line can be read by everyone on the machine.
+    pass_envvar_declarations_to_cmd=False,
     auto_deploy_default_storage_provider=False,
 )
 

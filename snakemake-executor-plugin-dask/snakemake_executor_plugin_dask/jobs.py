@@ -81,14 +81,15 @@ class JobTranslator:
         self.workflow.async_run(job.prepare())
         payload = self._script_payload(job) if job.is_script else self._shell_payload(job)
         payload |= {"cwd": self.cwd, "handover": known}
-        log = job.log[0] if job.is_script and job.log else None
+        logs = tuple(str(file) for file in job.log)
+        log = logs[0] if job.is_script and logs else None
         if not self.shared:
             return Task(
                 name=key,
                 payload=pickle.dumps(payload),
                 ledger=None,
                 log=log,
-                logs=tuple(job.log),
+                logs=logs,
                 time_limit=time_limit(job),
                 starts=self.starts,
                 benchmark_repeats=(job.benchmark_repeats or 1) if job.benchmark else 0,
@@ -114,7 +115,8 @@ class JobTranslator:
 
     def command_task(self, job: Any, key: str, command: str) -> Task:
         """Return the task of a job that has to call Snakemake again."""
-        payload = {"argv": ["/bin/sh", "-c", command], "env": {}, "cwd": self.cwd}
+        environment = dict(self.workflow.spawned_job_args_factory.envvars())
+        payload = {"argv": ["/bin/sh", "-c", command], "env": environment, "cwd": self.cwd}
         return Task(
             name=key,
             payload=pickle.dumps(payload),
@@ -201,7 +203,9 @@ class JobTranslator:
         return str(path)
 
     def _environment(self, job: Any) -> dict[str, str]:
-        environment = dict(self.workflow.spawned_job_args_factory.envvars())
+        # Those of storage plugins are for Snakemake's own transfers, and hold passwords.
+        declared = {*self.workflow.remote_execution_settings.envvars, *self.workflow.envvars}
+        environment = {name: os.environ[name] for name in declared}
         if self.shared and (folder := job.resources.get("tmpdir")):
             environment |= dict.fromkeys(("TMPDIR", "TMP", "TEMPDIR", "TEMP"), folder)
         return environment
