@@ -29,8 +29,9 @@ class ExecutorSettings(ExecutorSettingsBase):  # type: ignore[misc]
     cluster: str = field(
         default="local",
         metadata={
-            "help": "Where the workers are: 'local' (started on this machine for the run), the "
-            "address of a Dask scheduler (tcp://host:port), or the path of a scheduler file.",
+            "help": "Where the workers are: 'local' (started on this machine for the run), "
+            "'kubernetes' (in pods made for the run), the address of a Dask scheduler "
+            "(tcp://host:port), or the path of a scheduler file.",
             "env_var": True,
         },
     )
@@ -50,6 +51,23 @@ class ExecutorSettings(ExecutorSettingsBase):  # type: ignore[misc]
             "to. Default: 7/8 of the memory this process may use.",
             "env_var": True,
             "type": int,
+        },
+    )
+    workers: str = field(
+        default="1",
+        metadata={
+            "help": "How many pods with workers there shall be: N, or MIN:MAX for as many as the "
+            "work that is ready can use.",
+            "env_var": True,
+        },
+    )
+    config: str | None = field(
+        default=None,
+        metadata={
+            "help": "A YAML file with Dask's configuration, such as its section kubernetes. "
+            "Default: what Dask finds by itself (~/.config/dask).",
+            "env_var": True,
+            "type": str,
         },
     )
     preload: str = field(

@@ -184,6 +184,8 @@ class Executor(RealExecutor):  # type: ignore[misc]
             folder=self.folder,
             threads=settings.threads or self.workflow.resource_settings.cores,
             memory_mb=settings.memory_mb,
+            workers=clusters.parse_workers(settings.workers),
+            config=self._from_start(settings.config) if settings.config else None,
         )
         preload = [name.strip() for name in settings.preload.split(",") if name.strip()]
         limit = None if settings.handover_mb is None else settings.handover_mb * 2**20
@@ -193,6 +195,10 @@ class Executor(RealExecutor):  # type: ignore[misc]
         self.translator = jobs.JobTranslator(self.workflow, self.folder, settings.lost_retries + 1)
         self.logger.info(f"Dask: {self.session.cluster.describe()}")
         jobs.limit_threads(self.workflow, self.session.machines)
+
+    def _from_start(self, path: str) -> Path:
+        """Return a path of the command line, which is seen from where Snakemake was started."""
+        return Path(self.workflow.workdir_init, path)
 
     def _take_over_scheduler(self) -> None:
         """Adapt Snakemake's scheduler, which is complete only after the executor."""

@@ -10,20 +10,28 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 
+from snakemake_interface_common.exceptions import WorkflowError
+
 # Names for --dask-cluster, and the module whose `connect(request)` serves them. Anything else is
 # an address or the path of a scheduler file.
-KINDS = {"local": "local"}
+KINDS = {"local": "local", "kubernetes": "kubernetes"}
 EXISTING = "existing"
 
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asks of a cluster. `threads` and `memory_mb` are of a local one."""
+    """What the user asks of a cluster.
+
+    `threads` and `memory_mb` are of a local one, `workers` (at least, at most) and `config` (a file
+    with Dask's configuration) of those that start workers on other machines.
+    """
 
     name: str
     folder: Path
     threads: int | None = None
     memory_mb: int | None = None
+    workers: tuple[int, int] = (1, 1)
+    config: Path | None = None
 
     @property
     def log(self) -> Path:
@@ -58,3 +66,15 @@ def connect(request: Request) -> Cluster:
     module = importlib.import_module(f"{__name__}.{KINDS.get(request.name, EXISTING)}")
     cluster: Cluster = module.connect(request)
     return cluster
+
+
+def parse_workers(text: str) -> tuple[int, int]:
+    """Return the least and the greatest number of `N` or `MIN:MAX`."""
+    least, _, most = text.partition(":")
+    try:
+        limits = int(least), int(most or least)
+    except ValueError:
+        limits = -1, -1
+    if 0 <= limits[0] <= limits[1] and limits[1]:
+        return limits
+    raise WorkflowError(f"--dask-workers {text}: expected a number, or MIN:MAX such as 0:10.")
