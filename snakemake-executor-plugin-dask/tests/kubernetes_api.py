@@ -51,6 +51,39 @@ PENDING: dict[str, dict[str, Any]] = {
         ],
     },
 }
+
+
+def kinds(version: str, *names: str) -> dict[str, Any]:
+    return {
+        "kind": "APIResourceList",
+        "groupVersion": version,
+        "resources": [
+            {
+                "name": f"{name.lower()}s",
+                "singularName": name.lower(),
+                "kind": name,
+                "namespaced": True,
+                "verbs": ["get", "list", "create", "patch", "delete"],
+            }
+            for name in names
+        ],
+    }
+
+
+GROUP = {"groupVersion": "kubernetes.dask.org/v1", "version": "v1"}
+DISCOVERY: dict[str, Any] = {
+    "/version": {"gitVersion": "v1.35.0", "major": "1", "minor": "35"},
+    "/api": {"versions": ["v1"]},
+    "/api/v1": kinds("v1", "Pod", "Service", "Event"),
+    "/apis": {
+        "groups": [
+            {"name": "kubernetes.dask.org", "versions": [GROUP], "preferredVersion": GROUP},
+        ]
+    },
+    "/apis/kubernetes.dask.org/v1": kinds(
+        "kubernetes.dask.org/v1", "DaskCluster", "DaskWorkerGroup", "DaskAutoscaler"
+    ),
+}
 QUOTA = 'pods "x" is forbidden: exceeded quota: team, requested: pods=1, used: pods=5'
 PATH = re.compile(r"/apis?/(?:[^/]+/)?v1/namespaces/(\w+)/(\w+)(?:/([\w.-]+))?")
 
@@ -123,10 +156,8 @@ class KubernetesApi:
 
     def answer(self, method: str, path: str, body: Any) -> tuple[int, Any]:
         url = urlsplit(path)
-        if url.path.rstrip("/") == "/version":
-            return 200, {"gitVersion": "v1.35.0", "major": "1", "minor": "35"}
-        if url.path in ("/api/", "/apis/"):
-            return 200, {"versions": [], "groups": []}
+        if (known := DISCOVERY.get(url.path.rstrip("/"))) is not None:
+            return 200, known
         match = PATH.fullmatch(url.path)
         if not match:
             return 404, failure(404, f"the stub has no {url.path}")
