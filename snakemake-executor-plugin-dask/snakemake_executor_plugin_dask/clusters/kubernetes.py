@@ -47,6 +47,9 @@ class OperatedCluster(KubeCluster):  # type: ignore[misc]
             self.shutdown_on_close = False
             raise
 
+    async def _watch_component_status(self) -> None:
+        """Leave it: it feeds a display that isn't shown, and a call refused to it cuts others."""
+
     async def _wait_for_controller(self) -> None:
         # The operator may leave the phase at Pending, which the base class waits for in vain: the
         # scheduler's pod is what counts.
