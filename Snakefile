@@ -10,7 +10,7 @@ include: "workflow/rules/common.smk"
 
 rule all:
     input:
-        TARGETS,
+        [stored(path) for path in TARGETS],
 
 
 include: "workflow/rules/sample.smk"

@@ -14,6 +14,7 @@ from types import ModuleType
 from deriv_ops.checks import check_names, check_variable
 from deriv_ops.errors import CatalogError, ConfigError, Mistake, did_you_mean
 from deriv_ops.loading import collecting_mistakes
+from deriv_ops.locations import location
 from deriv_ops.references import is_installed
 from deriv_ops.variables import AbstractDerivation, FileVar, Map, Var, Variable
 
@@ -77,7 +78,7 @@ def load_catalog(
     classes = list(_classes(module))
     members = [v for cls in classes for v in _members(cls)]
     mistakes += check_names(classes, members)
-    folder = None if inputs_dir is None else Path(inputs_dir)
+    folder = None if inputs_dir is None else location(inputs_dir)
     for variable in members:
         mistakes += check_variable(variable, folder, frozenset(made))
     if not members and not mistakes:

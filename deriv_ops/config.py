@@ -9,6 +9,7 @@ from typing import Any
 
 from deriv_ops.catalog import Catalog, load_catalog
 from deriv_ops.errors import ConfigError
+from deriv_ops.locations import is_remote, list_names, location
 from deriv_ops.sample import MARKET_FILES
 from deriv_ops.sample_tables import TABLE_FILES
 
@@ -23,8 +24,8 @@ class Config:
     Attributes
     ----------
     catalog: module or file of the catalog.
-    inputs_dir: folder of the input tables; the sample market's, below the results, when not set.
-    results_dir: folder of the results.
+    inputs_dir: folder or URL of the input tables; when not set, the sample market's.
+    results_dir: folder or URL of the results.
     vars_to_launch: names of the variables to compute; empty for all.
     codec: how results are compressed.
     precision: how the numbers of results are stored.
@@ -45,11 +46,11 @@ class Config:
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Config:
         """Take the values of a configuration that the schema has passed."""
-        results_dir = Path(values["results_dir"])
+        results_dir = location(values["results_dir"])
         own_inputs = values["inputs_dir"]
         return cls(
             catalog=values["catalog"],
-            inputs_dir=Path(own_inputs) if own_inputs else results_dir / "sample_market",
+            inputs_dir=location(own_inputs) if own_inputs else results_dir / "sample_market",
             results_dir=results_dir,
             vars_to_launch=names_to_launch(values["vars_to_launch"]),
             codec=values["codec"],
@@ -59,7 +60,12 @@ class Config:
         )
 
     def load_catalog(self) -> Catalog:
-        """Load the catalog; its input files must be there, or be those of the sample market."""
+        """Load the catalog; its input files must be there, or be those of the sample market.
+
+        Results in object storage must be somewhere that can be reached.
+        """
+        if is_remote(self.results_dir):
+            list_names(self.results_dir)
         made = MARKET_FILES + TABLE_FILES if self.sample else ()
         return load_catalog(self.catalog, self.inputs_dir, made)
 

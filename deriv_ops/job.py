@@ -25,6 +25,7 @@ from deriv_ops.blocks import Limits
 from deriv_ops.catalog import import_folder
 from deriv_ops.digests import code_digest
 from deriv_ops.errors import DerivationError, DerivOpsError, InputFileError
+from deriv_ops.locations import is_remote, location, open_whole
 from deriv_ops.operators.conventions import conform
 from deriv_ops.operators.declare import Operator
 from deriv_ops.readers import checked, find_table, read_table
@@ -100,13 +101,14 @@ def _convert(
     derivation: Mapping[str, Any], path: Path, output: Path, codec: str, limits: Limits | None
 ) -> dict[str, Any]:
     """Make a result of an input table. Returns its summary."""
-    with path.open("rb") as file:
+    with open_whole(path) as file:
         content = hashlib.file_digest(file, "sha256").hexdigest()[:16]
     precision = derivation["precision"]
     made_of = [derivation["code"], content, precision]
     provenance = _provenance(derivation, {derivation["file"]: content}, made_of)
     reader = resolve(derivation["reader"])
-    in_blocks = limits and reader is read_table and path.suffix.lower() == ".parquet"
+    is_parquet = reader is read_table and path.suffix.lower() == ".parquet"
+    in_blocks = limits and is_parquet and not is_remote(path)
     if limits and in_blocks and not blocks.fits([path], limits):
         return blocks.convert(path, output, provenance, limits, codec, precision)
     frame = _stored(read_input(path, reader), precision)
@@ -122,7 +124,8 @@ def _derive(
 ) -> dict[str, Any]:
     """Compute what has an operator. Returns the result's summary."""
     operator, params = resolve(derivation["operator"]), derivation["params"]
-    whole = limits is None or blocks.fits(inputs, limits)
+    # Objects are taken whole.
+    whole = limits is None or any(map(is_remote, inputs)) or blocks.fits(inputs, limits)
     results = [read_result(path) for path in inputs] if whole else []
     made = [result.provenance for result in results] or [read_provenance(path) for path in inputs]
     parents = [provenance["digests"]["result"] for provenance in made]
@@ -172,8 +175,8 @@ def run_script(snakemake: Any) -> None:
     )
     logging.captureWarnings(True)
     try:
-        inputs = [Path(path) for path in snakemake.input]
-        output, codec = Path(snakemake.output[0]), snakemake.config["codec"]
+        inputs = [location(path) for path in snakemake.input]
+        output, codec = location(snakemake.output[0]), snakemake.config["codec"]
         resources = snakemake.resources
         # A job of its own in a batch system has CPUs that its rule knows nothing of.
         threads = max(snakemake.threads, getattr(resources, "cpus_per_task", 1))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from deriv_ops.job import read_input, telling
+from deriv_ops.locations import location
 from deriv_ops.variables import FileVar, Var, Variable
 
 
@@ -23,7 +24,7 @@ class MemoryEngine:
     """
 
     def __init__(self, inputs_dir: str | Path | None = None) -> None:
-        self.inputs_dir = _configured_inputs() if inputs_dir is None else Path(inputs_dir)
+        self.inputs_dir = _configured_inputs() if inputs_dir is None else location(inputs_dir)
         self._frames: dict[Variable, pd.DataFrame] = {}
 
     def compute(self, variable: Variable) -> pd.DataFrame:

@@ -25,12 +25,14 @@ import pyarrow.csv
 import pyarrow.feather
 
 from deriv_ops.errors import InputFileError
+from deriv_ops.locations import is_remote, list_names, open_whole
 
-_COMPRESSED: dict[str, Callable[[Path], Any]] = {
+# Each opens a path, or what was fetched from object storage.
+_COMPRESSED: dict[str, Callable[[Any], Any]] = {
     ".gz": gzip.open,
     ".bz2": bz2.open,
     ".xz": lzma.open,
-    ".zst": lambda path: pa.input_stream(str(path), compression="zstd"),
+    ".zst": lambda source: pa.input_stream(source, compression="zstd"),
 }
 _UNREADABLE = (pa.ArrowInvalid, EOFError, OSError, lzma.LZMAError, UnicodeDecodeError, csv.Error)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ].*)?|\d{8}")
@@ -44,6 +46,10 @@ _NAMED = 5
 def find_table(path: Path) -> Path | None:
     """Return the path, or that of the same file compressed; None when there is neither."""
     candidates = [path, *(path.with_name(path.name + suffix) for suffix in _COMPRESSED)]
+    if is_remote(path):
+        # One request for the folder, in place of one for each candidate of each table.
+        names = list_names(path.parent)
+        return next((candidate for candidate in candidates if candidate.name in names), None)
     return next((candidate for candidate in candidates if candidate.is_file()), None)
 
 
@@ -57,8 +63,8 @@ def read_table(path: Path) -> pd.DataFrame:
     kind = suffixes[-1] if suffixes else ""
     readers: dict[str, Callable[[Path], pd.DataFrame]] = {
         ".csv": _read_csv,
-        ".parquet": pd.read_parquet,
-        ".feather": pd.read_feather,
+        ".parquet": lambda path: pd.read_parquet(_source(path)),
+        ".feather": lambda path: pd.read_feather(_source(path)),
     }
     if kind not in readers:
         raise InputFileError(
@@ -140,9 +146,23 @@ def _some(places: Sequence[str]) -> str:
     return ", ".join(places[:_NAMED]) + more
 
 
+def _source(path: Path) -> Any:
+    """Return a path as it is, and of an object its content."""
+    return open_whole(path) if is_remote(path) else path
+
+
+def _opener(path: Path) -> Callable[[], Any]:
+    """Return what opens a file, decompressed, as often as needed; an object is fetched once."""
+    decompressed = _COMPRESSED.get(path.suffix.lower())
+    if not is_remote(path):
+        return lambda: decompressed(path) if decompressed else path.open("rb")
+    content = open_whole(path).read()
+    return lambda: decompressed(io.BytesIO(content)) if decompressed else io.BytesIO(content)
+
+
 def _read_csv(path: Path) -> pd.DataFrame:
-    opened = _COMPRESSED.get(path.suffix.lower(), lambda p: p.open("rb"))
-    with opened(path) as stream:
+    opened = _opener(path)
+    with opened() as stream:
         header = next(csv.reader(io.TextIOWrapper(stream, "utf-8-sig", newline="")), [])
     if len(header) < 2:
         raise InputFileError(
@@ -154,7 +174,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
     text = pa.csv.ConvertOptions(
         column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=False
     )
-    with opened(path) as stream:
+    with opened() as stream:
         table = pa.csv.read_csv(stream, convert_options=text)
     labels = pd.Index(table.column(0).to_pylist(), name=header[0] or None)
     columns = {name: table.column(i) for i, name in enumerate(header) if i > 0}

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from deriv_ops.locations import location
 from deriv_ops.store import whole
 
 MARKET_FILES = ("all_prices.csv", "marketcap.csv", "Sectors.csv")
@@ -94,7 +95,7 @@ def make_market(
 def write_market(folder: str | Path, dates: int, shares: int, seed: int) -> list[Path]:
     """Write a market's three CSV files, each whole or not at all, and return their paths."""
     market = make_market(dates, shares, seed)
-    paths = [Path(folder, name) for name in MARKET_FILES]
+    paths = [location(folder) / name for name in MARKET_FILES]
     tables = (market.prices, market.marketcap, market.sectors)
     for path, table in zip(paths, tables, strict=True):
         with whole(path) as unfinished:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from deriv_ops.arrow import to_table
 from deriv_ops.catalogs.tables import FUNDAMENTALS, SCORES, SIGNALS, Inputs
+from deriv_ops.locations import location
 from deriv_ops.sample import Market, make_market
 from deriv_ops.store import whole
 
@@ -43,7 +44,7 @@ def write_tables(folder: str | Path, dates: int, shares: int, seed: int) -> list
 
     paths = []
     for name, table in _tables(make_market(dates, shares, seed), seed):
-        path = Path(folder, name)
+        path = location(folder) / name
         with whole(path) as unfinished:
             pq.write_table(to_table(table), unfinished, compression="none", use_dictionary=False)
         paths.append(path)

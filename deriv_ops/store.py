@@ -1,4 +1,4 @@
-"""Results on disk: one Parquet file each, with its provenance, whole or not at all.
+"""Results: one Parquet file or object each, with its provenance, whole or not at all.
 
 In a run on warm workers a result is also handed over in memory to the jobs that read it next. The
 file is always written and always enough.
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -21,6 +22,7 @@ from snakemake_executor_plugin_dask import handover
 
 from deriv_ops.arrow import to_frame, to_table
 from deriv_ops.errors import InputFileError, OutputError
+from deriv_ops.locations import is_remote, location, open_whole, upload
 from deriv_ops.summary import summarize
 
 _KEY = b"deriv_ops"
@@ -47,7 +49,8 @@ def write_result(
     """
     summary = summarize(frame)
     write_table(path, to_table(frame), provenance, summary, codec)
-    handover.put(path, Result(frame, dict(provenance)))
+    if not is_remote(path):
+        handover.put(path, Result(frame, dict(provenance)))
     return summary
 
 
@@ -112,29 +115,42 @@ def whole(path: Path) -> Iterator[Path]:
     Makes the folder. Raises `OutputError` when the file can't be written; what stood there before
     is then as it was.
     """
+    if is_remote(path):
+        with TemporaryDirectory() as folder, _telling(path, "look at the bucket"):
+            yield (written := Path(folder, path.name))
+            upload(written, path)
+        return
     # A name of its own for each writer: a job taken for dead may still be writing.
     unfinished = path.with_name(f".{path.name}.{token_hex(4)}{_UNFINISHED}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield unfinished
-        unfinished.replace(path)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise OutputError(
-            f"{path}: can't be written: {reason}; free some space or set results_dir elsewhere"
-        ) from error
+        with _telling(path, "free some space"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield unfinished
+            unfinished.replace(path)
     finally:
         with suppress(OSError):
             unfinished.unlink()
 
 
+@contextmanager
+def _telling(path: Path, mend: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(
+            f"{path}: can't be written: {reason}; {mend} or set results_dir elsewhere"
+        ) from error
+
+
 def read_result(path: str | Path) -> Result:
     """Read a result with its provenance; raises `InputFileError` when the file isn't one."""
-    handed_over: Result | None = handover.get(path)
+    path = location(path)
+    handed_over: Result | None = None if is_remote(path) else handover.get(path)
     if handed_over is not None:
         return handed_over
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(open_whole(path) if is_remote(path) else path) as file:
             table = file.read(use_threads=False)
     except (pa.ArrowInvalid, OSError) as error:
         reason = str(error).partition("\n")[0]
@@ -149,13 +165,21 @@ def read_provenance(path: str | Path) -> dict[str, Any]:
 
     Only the end of the file is read.
     """
-    return _provenance(pq.read_metadata(path).metadata or {}, path)
+    return _provenance(_metadata(path), path)
 
 
 def read_summary(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Read what a result was made of, and what it holds (see `summary`), in one go."""
-    metadata = pq.read_metadata(path).metadata or {}
+    metadata = _metadata(path)
     return _provenance(metadata, path), json.loads(metadata.get(_SUMMARY_KEY, b"{}"))
+
+
+def _metadata(path: str | Path) -> Mapping[bytes, bytes]:
+    path = location(path)
+    if not is_remote(path):
+        return pq.read_metadata(path).metadata or {}
+    with path.open("rb") as file:
+        return pq.read_metadata(file).metadata or {}
 
 
 def _provenance(metadata: Mapping[bytes, bytes], path: str | Path) -> dict[str, Any]:
@@ -166,6 +190,11 @@ def _provenance(metadata: Mapping[bytes, bytes], path: str | Path) -> dict[str, 
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove what killed jobs have left; only when no other run writes to the folder."""
+    """Remove what killed jobs have left; only when no other run writes to the folder.
+
+    Nothing is left in object storage, where a write that isn't finished makes no object.
+    """
+    if is_remote(folder):
+        return
     for unfinished in folder.rglob(f".*{_UNFINISHED}"):
         unfinished.unlink(missing_ok=True)

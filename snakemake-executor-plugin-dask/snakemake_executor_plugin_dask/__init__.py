@@ -16,7 +16,8 @@ common_settings = CommonSettings(
     non_local_exec=True,
     implies_no_shared_fs=False,
     job_deploy_sources=False,
-    pass_envvar_declarations_to_cmd=True,
+    # Sent with the job: a command line can be read by everyone on the machine.
+    pass_envvar_declarations_to_cmd=False,
     auto_deploy_default_storage_provider=False,
 )
 
@@ -30,8 +31,8 @@ class ExecutorSettings(ExecutorSettingsBase):  # type: ignore[misc]
         metadata={
             "help": "Where the workers are: 'local' (started on this machine for the run), "
             "'slurm' (in Slurm jobs submitted for the run), 'srun' (on the nodes of the Slurm "
-            "allocation this runs in), the address of a Dask scheduler (tcp://host:port), or the "
-            "path of a scheduler file.",
+            "allocation this runs in), 'kubernetes' (in pods made for the run), the address of a "
+            "Dask scheduler (tcp://host:port), or the path of a scheduler file.",
             "env_var": True,
         },
     )
@@ -56,8 +57,8 @@ class ExecutorSettings(ExecutorSettingsBase):  # type: ignore[misc]
     workers: str = field(
         default="1",
         metadata={
-            "help": "How many Slurm jobs with workers there shall be: N, or MIN:MAX for as many as "
-            "the work that is ready can use.",
+            "help": "How many Slurm jobs, or pods, with workers there shall be: N, or MIN:MAX for "
+            "as many as the work that is ready can use.",
             "env_var": True,
         },
     )
@@ -65,7 +66,8 @@ class ExecutorSettings(ExecutorSettingsBase):  # type: ignore[misc]
         default=None,
         metadata={
             "help": "A YAML file with Dask's configuration, such as the jobqueue.yaml of "
-            "dask-jobqueue. Default: what Dask finds by itself (~/.config/dask).",
+            "dask-jobqueue, or its section kubernetes. Default: what Dask finds by itself "
+            "(~/.config/dask).",
             "env_var": True,
             "type": str,
         },

@@ -107,10 +107,10 @@ class JobProcess:
         """Run a job. Returns its exit code, its report, and whether the process has to end."""
         payload = pickle.loads(self.worker.recv_bytes())
         os.dup2(self.stdout if request["merge"] else self.stderr, 2)
+        set_note(self.note, request["ledger"] or ledger.NONE)
         if request["ledger"]:
-            set_note(self.note, request["ledger"])
             ledger.record_start(request["ledger"])
-        os.chdir(payload["cwd"])
+        os.chdir(request["folder"] or payload["cwd"])
         os.environ.update(payload["env"])
         if "argv" in payload:
             os.execvp(payload["argv"][0], payload["argv"])
@@ -165,8 +165,10 @@ def run_script(payload: dict[str, Any], iteration: int | None) -> tuple[int, dic
     prepare_interpreter(payload)
     filename: str = payload["filename"]
     try:
-        with open(payload["source"], encoding="utf-8") as file:  # noqa: PTH123
-            source = file.read()
+        source = payload["text"]
+        if source is None:
+            with open(payload["source"], encoding="utf-8") as file:  # noqa: PTH123
+                source = file.read()
         # Tracebacks show lines of what was run, whatever has become of the file since.
         linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
         module = types.ModuleType("__main__")

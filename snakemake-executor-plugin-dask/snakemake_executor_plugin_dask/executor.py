@@ -285,6 +285,8 @@ class Executor(RealExecutor):  # type: ignore[misc]
             if text:
                 stream.write(text.decode(errors="replace"))
                 stream.flush()
+        for name, text in outcome.logs.items():
+            Path(name).write_bytes(text)
         if outcome.ok and outcome.benchmark:
             try:
                 self.internals.write_benchmark(self.workflow, job, outcome)
@@ -298,7 +300,9 @@ class Executor(RealExecutor):  # type: ignore[misc]
                     self.handed[path] = (entry, identity)
             if len(self.session.machines if self.session else ()) > 1:
                 for file in job.output:
-                    self.places[file] = (outcome.worker, outcome.written)
+                    # An object is as far from one worker as from the next.
+                    if not file.is_storage:
+                        self.places[file] = (outcome.worker, outcome.written)
             self.report_job_success(info)
             return
         if outcome.error.strip() not in outcome.stderr.decode(errors="replace"):

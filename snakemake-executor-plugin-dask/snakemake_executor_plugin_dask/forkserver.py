@@ -80,14 +80,16 @@ class ForkServer:
         *,
         key: str | None = None,
         log: Path | None = None,
+        folder: Path | None = None,
         time_limit: float | None = None,
         iteration: int | None = None,
         on_start: Callable[[int], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext,
     ) -> Exit:
         """Run a job and wait for its end.
 
-        Jobs of the same `key` may share a process, one after the other. `on_start` gets the
-        process's id and gives a context in which it is waited for.
+        Jobs of the same `key` may share a process, one after the other. A `folder` is where the
+        job runs, in place of the one its payload names. `on_start` gets the process's id and gives
+        a context in which it is waited for.
         """
         self.ready.result(START_SECONDS)
         exit_: Exit | None = None
@@ -101,6 +103,7 @@ class ForkServer:
             try:
                 keep = key is not None and process.jobs + 1 < self.jobs_per_process
                 request = {"ledger": ledger, "iteration": iteration, "keep": keep}
+                request["folder"] = str(folder) if folder else None
                 with on_start(process.pid.result()):
                     exit_ = process.run(request, payload, log, time_limit)
             finally:

@@ -60,7 +60,7 @@ class JobTranslator:
 
     def is_warm(self, job: Any) -> bool:
         """Whether a job needs no Snakemake of its own: a Python script or a shell command."""
-        if job.is_group() or not self.shared or job.is_shadow or job.is_template_engine:
+        if job.is_group() or job.is_shadow or job.is_template_engine:
             return False
         if not (job.is_shell or job.is_script):
             return False
@@ -69,7 +69,7 @@ class JobTranslator:
             return False
         if self.workflow.workflow_settings.cache is not None and job.rule.cache:
             return False
-        if any(file.is_storage for file in (*job.input, *job.output, *job.log)):
+        if not self._reachable(job):
             return False
         if job.is_script:
             return self._script(job).filename.endswith(".py")
@@ -92,16 +92,32 @@ class JobTranslator:
         """Return the task of a job that was prepared. `known` is of handed over inputs."""
         payload = self._script_payload(job) if job.is_script else self._shell_payload(job)
         payload |= {"cwd": self.cwd, "handover": known}
+        # What a script leaves in libraries may depend on these.
+        process = repr([payload[part] for part in PROCESS_KEY]) if job.is_script else None
+        logs = tuple(str(file) for file in job.log)
+        log = logs[0] if job.is_script and logs else None
+        if not self.shared:
+            return Task(
+                name=key,
+                payload=pickle.dumps(payload),
+                ledger=None,
+                key=process,
+                log=log,
+                logs=logs,
+                time_limit=time_limit(job),
+                starts=self.starts,
+                benchmark_repeats=(job.benchmark_repeats or 1) if job.benchmark else 0,
+            )
         updates = any("update" in file.flags for file in job.output)
         return Task(
             name=key,
             payload=pickle.dumps(payload),
             ledger=self._ledger(key),
-            # What a script leaves in libraries may depend on these.
-            key=repr([payload[part] for part in PROCESS_KEY]) if job.is_script else None,
-            outputs=tuple(map(self._absolute, job.output)),
+            key=process,
+            # An object is written whole or not at all: there is nothing to remove.
+            outputs=tuple(self._absolute(file) for file in job.output if not file.is_storage),
             # What a shell command prints is for the console unless it says otherwise itself.
-            log=self._absolute(job.log[0]) if job.is_script and job.log else None,
+            log=self._absolute(log) if log else None,
             time_limit=time_limit(job),
             # An output that is changed in place can't be begun again.
             starts=1 if updates else self.starts,
@@ -110,7 +126,8 @@ class JobTranslator:
 
     def command_task(self, job: Any, key: str, command: str) -> Task:
         """Return the task of a job that has to call Snakemake again."""
-        payload = {"argv": ["/bin/sh", "-c", command], "env": {}, "cwd": self.cwd}
+        environment = dict(self.workflow.spawned_job_args_factory.envvars())
+        payload = {"argv": ["/bin/sh", "-c", command], "env": environment, "cwd": self.cwd}
         return Task(
             name=key,
             payload=pickle.dumps(payload),
@@ -125,6 +142,18 @@ class JobTranslator:
     def _absolute(self, file: str) -> str:
         # Without asking the system for the working directory for each file of each job.
         return os.path.normpath(os.path.join(self.cwd, file))  # noqa: PTH118
+
+    def _reachable(self, job: Any) -> bool:
+        """Whether a job gets at its files by itself: on shared storage, or as URLs.
+
+        An object that isn't to be retrieved is one that the script reads and writes itself.
+        """
+        files = (*job.input, *job.output)
+        if any(f.is_storage and not f.should_not_be_retrieved_from_storage for f in files):
+            return False
+        if any(file.is_storage for file in job.log):
+            return False
+        return self.shared or all(f.is_storage for f in files)
 
     def _in_environment(self, job: Any) -> bool:
         rule = job.rule
@@ -163,6 +192,7 @@ class JobTranslator:
         script = self._script(job)
         return {
             "source": script.source,
+            "text": None if self.shared else Path(script.source).read_text(encoding="utf-8"),
             "filename": script.filename,
             "search_path": script.search_path,
             "script_dir": self.script_dir,
@@ -188,8 +218,10 @@ class JobTranslator:
         return str(path)
 
     def _environment(self, job: Any) -> dict[str, str]:
-        environment = dict(self.workflow.spawned_job_args_factory.envvars())
-        if folder := job.resources.get("tmpdir"):
+        # Those of storage plugins are for Snakemake's own transfers, and hold passwords.
+        declared = {*self.workflow.remote_execution_settings.envvars, *self.workflow.envvars}
+        environment = {name: os.environ[name] for name in declared}
+        if self.shared and (folder := job.resources.get("tmpdir")):
             environment |= dict.fromkeys(("TMPDIR", "TMP", "TEMPDIR", "TEMP"), folder)
         return environment
 

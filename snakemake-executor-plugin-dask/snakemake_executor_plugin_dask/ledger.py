@@ -23,6 +23,8 @@ from pathlib import Path
 # A worker that can't reach the scheduler for this long has killed its jobs (see worker.py), so an
 # attempt elsewhere that has waited so long is alone.
 LEASE_SECONDS = 30.0
+# What stands for the path of a job that has no such file.
+NONE = "-"
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,10 @@ class Record:
         return 0 in self.codes
 
 
-def read(path: str) -> Record:
-    """Return what is known of a job; of one that was never started, an empty record."""
+def read(path: str | None) -> Record:
+    """Return what is known of a job; of one never started, or without a file, an empty record."""
+    if path is None:
+        return Record()
     try:
         lines = Path(path).read_text().splitlines()
     except FileNotFoundError:

@@ -88,7 +88,9 @@ class Process:
         if log:
             _append(self.stdout, log)
         else:
-            exit_.stdout, exit_.stderr = _tail(self.stdout), _tail(self.stderr)
+            exit_.stdout, exit_.stderr = tail(self.stdout), tail(self.stderr)
+            _empty(self.stdout)
+            _empty(self.stderr)
         return exit_
 
     @property
@@ -142,9 +144,10 @@ def _size(printed: IO[bytes]) -> int:
 
 
 def _empty(printed: IO[bytes]) -> None:
-    # The process writes where this file object stands: they share the position.
-    printed.seek(0)
-    printed.truncate()
+    if _size(printed):
+        # The process writes where this file object stands: they share the position.
+        printed.seek(0)
+        printed.truncate()
 
 
 def _append(printed: IO[bytes], log: Path) -> None:
@@ -155,11 +158,10 @@ def _append(printed: IO[bytes], log: Path) -> None:
         _empty(printed)
 
 
-def _tail(printed: IO[bytes]) -> bytes:
+def tail(printed: IO[bytes]) -> bytes:
+    """Return the end of a file, with a note if it isn't all."""
     if not (size := _size(printed)):
         return b""
     printed.seek(max(0, size - CONSOLE_BYTES))
     note = f"[{size - CONSOLE_BYTES} bytes left out]\n".encode() if size > CONSOLE_BYTES else b""
-    text = note + printed.read()
-    _empty(printed)
-    return text
+    return note + printed.read()

@@ -56,7 +56,7 @@ class Forked:
 
     @property
     def ledger(self) -> str:
-        """The ledger of the job that runs in it, if one does."""
+        """The ledger of the job that runs in it, if one does (see `ledger.NONE`)."""
         return self.note[: self.note.find(b"\0")].decode()
 
 
@@ -149,7 +149,8 @@ class Server:
             io = ledger.bytes_read_and_written(pid)
             _, status, usage = os.wait4(pid, 0)
             code = os.waitstatus_to_exitcode(status)
-            if path := process.ledger:
+            path = process.ledger
+            if path not in ("", ledger.NONE):
                 with contextlib.suppress(OSError):
                     ledger.record_end(path, code)
             self.report(

@@ -23,7 +23,7 @@ from snakemake_interface_common.exceptions import WorkflowError
 from . import clusters, ledger
 from .ledger import LEASE_SECONDS
 from .task import Outcome, Submission, Task
-from .worker import JobRunner, plugin_name, run_job
+from .worker import JobRunner, lost_too_often, plugin_name, run_job
 
 # What isn't for the user's eyes goes to the run's log, `logger` is Snakemake's.
 quiet_logger = logging.getLogger(__name__)
@@ -105,7 +105,7 @@ class Session:
     def withdraw_queued(self) -> int:
         """Take back the jobs that haven't begun. Returns how many."""
         with self.changed:
-            queued = [s for s in self.out.values() if not Path(s.task.ledger).exists()]
+            queued = [s for s in self.out.values() if not self._has_begun(s)]
         self._cancel(queued)
         return len(queued)
 
@@ -164,15 +164,37 @@ class Session:
                 future.add_done_callback(partial(self._ended, submission))
 
     @staticmethod
+    def _has_begun(submission: Submission) -> bool:
+        path = submission.task.ledger
+        return submission.begun > 0 if path is None else Path(path).exists()
+
+    @staticmethod
     def _next_task(submission: Submission) -> Task:
         """Return a job's task under a name that Dask doesn't know yet."""
         task, submission.sent = submission.task, submission.sent + 1
         return replace(task, name=f"{task.name}-{submission.sent}") if submission.sent > 1 else task
 
     def _hear(self, event: tuple[float, bytes]) -> None:
-        """Keep an outcome until Dask says that its task has ended."""
+        """Keep an outcome until Dask says that its task has ended; count what begins."""
         key, outcome = pickle.loads(event[1])
-        self.outcomes[key] = outcome
+        if outcome is not None:
+            self.outcomes[key] = outcome
+            return
+        # Sent again, a task has one more part in its name.
+        submission = self.out.get(key) or self.out.get(key.rpartition("-")[0])
+        if submission is None:
+            return
+        submission.begun += 1
+        if submission.begun > submission.task.starts:
+            threading.Thread(target=self._give_up, args=[submission], daemon=True).start()
+
+    def _give_up(self, submission: Submission) -> None:
+        """End a job that takes its workers with it."""
+        future, submission.future = submission.future, None
+        if future is not None:
+            self.client.cancel([future], force=True)
+            error = lost_too_often(submission.task.starts)
+            self._settle(submission, Outcome(ok=False, error=error))
 
     def _ended(self, submission: Submission, future: Any) -> None:
         """Deal with the end of a job. Called by Dask, in a thread of its own."""
@@ -206,7 +228,8 @@ class Session:
             self.on_end(submission.job, outcome)
         finally:
             submission.future = None
-            Path(submission.task.ledger).unlink(missing_ok=True)
+            if submission.task.ledger:
+                Path(submission.task.ledger).unlink(missing_ok=True)
             with self.changed:
                 self.out.pop(submission.task.name, None)
                 self.changed.notify_all()

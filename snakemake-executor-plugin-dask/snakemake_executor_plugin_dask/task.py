@@ -13,15 +13,18 @@ class Task:
     """A job as the worker sees it. Everything about Snakemake is in `payload`, for the child.
 
     Times are in seconds. Jobs of the same `key` may share a process, one after the other. `starts`
-    bounds how often the job may begin when workers are lost.
+    bounds how often the job may begin when workers are lost. Without a `ledger` the worker shares
+    no files with the main process: the job runs in an empty folder of its own, and its log files,
+    named relative to it, come back with the outcome.
     """
 
     name: str
     payload: bytes
-    ledger: str
+    ledger: str | None
     key: str | None = None
     outputs: tuple[str, ...] = ()
     log: str | None = None
+    logs: tuple[str, ...] = ()
     time_limit: float | None = None
     starts: int = 3
     benchmark_repeats: int = 0
@@ -48,6 +51,7 @@ class Outcome:
     read: int = 0
     written: int = 0
     handed_over: int = 0
+    logs: dict[str, bytes] = field(default_factory=dict)
     entries: dict[str, tuple[str, Identity]] = field(default_factory=dict)
     benchmark: list[object] = field(default_factory=list)
     lost: bool = False
@@ -56,7 +60,7 @@ class Outcome:
 
 @dataclass
 class Submission:
-    """A job that is out, and how it was sent."""
+    """A job that is out, how it was sent, and of one without a ledger how often it has begun."""
 
     job: Any
     task: Task
@@ -65,4 +69,5 @@ class Submission:
     place: str | None
     future: Any = None
     sent: int = 0
+    begun: int = 0
     settled: bool = False

@@ -26,7 +26,7 @@ from distributed import Status, Worker, WorkerPlugin, get_worker
 
 from . import handover, ledger, machine
 from .forkserver import ForkServer, ServerLostError
-from .process import Exit
+from .process import Exit, tail
 from .task import Outcome, Task
 
 logger = logging.getLogger(__name__)
@@ -44,6 +44,8 @@ def run_job(run: str, task: Task) -> Outcome:
     The outcome is sent ahead as an event, which spares the main process to ask for the result.
     """
     worker = get_worker()
+    if task.ledger is None:
+        worker.log_event(plugin_name(run), pickle.dumps((task.name, None)))
     outcome: Outcome = worker.plugins[plugin_name(run)].run(task)
     message = pickle.dumps((task.name, outcome))
     if len(message) < EVENT_BYTES:
@@ -101,23 +103,44 @@ class JobRunner(WorkerPlugin):  # type: ignore[misc]
         """Run a job, unless an earlier attempt has ended well."""
         began = time.monotonic()
         for _ in range(SERVER_STARTS):
-            record = ledger.wait_until_alone(task.ledger)
-            if record.done:
-                return self._signed(Outcome(ok=True), began)
-            if record.starts >= task.starts:
-                error = f"lost with its worker or killed {record.starts} times, not tried again"
-                return self._signed(Outcome(ok=False, error=error), began)
-            if record.starts:
-                for output in task.outputs:
-                    _remove(Path(output))
+            if task.ledger and (known := self._known_end(task, task.ledger)):
+                return self._signed(known, began)
             server = self._living_server()
             try:
-                return self._signed(self._run_once(server, task), began)
+                outcome = (
+                    self._run_once(server, task) if task.ledger else self._run_apart(server, task)
+                )
+                return self._signed(outcome, began)
             except ServerLostError as error:
                 logger.warning("%s: %s", task.name, error)
         return self._signed(Outcome(ok=False, error="the fork server does not stay up"), began)
 
-    def _run_once(self, server: ForkServer, task: Task) -> Outcome:
+    @staticmethod
+    def _known_end(task: Task, path: str) -> Outcome | None:
+        """Return how a job has ended before; else make room for another attempt."""
+        record = ledger.wait_until_alone(path)
+        if record.done:
+            return Outcome(ok=True)
+        if record.starts >= task.starts:
+            return Outcome(ok=False, error=lost_too_often(record.starts))
+        if record.starts:
+            for output in task.outputs:
+                _remove(Path(output))
+        return None
+
+    def _run_apart(self, server: ForkServer, task: Task) -> Outcome:
+        """Run a job in a folder of its own, and take its logs from there."""
+        with tempfile.TemporaryDirectory(prefix=f"{task.name}-") as name:
+            folder = Path(name)
+            for log in task.logs:
+                (folder / log).parent.mkdir(parents=True, exist_ok=True)
+            outcome = self._run_once(server, task, folder)
+            for log in task.logs:
+                with contextlib.suppress(OSError), (folder / log).open("rb") as file:
+                    outcome.logs[log] = tail(file)
+            return outcome
+
+    def _run_once(self, server: ForkServer, task: Task, folder: Path | None = None) -> Outcome:
         outcome = Outcome(ok=True)
         repeats = task.benchmark_repeats
         for iteration in range(repeats or 1):
@@ -128,7 +151,8 @@ class JobRunner(WorkerPlugin):  # type: ignore[misc]
                 ledger=task.ledger if final else None,
                 # What is benchmarked is measured by its process.
                 key=None if repeats else task.key,
-                log=Path(task.log) if task.log else None,
+                log=Path(folder or "", task.log) if task.log else None,
+                folder=folder,
                 time_limit=task.time_limit,
                 iteration=iteration if repeats else None,
                 on_start=_benchmark(outcome) if repeats else contextlib.nullcontext,
@@ -226,6 +250,11 @@ class HandoverSpace:
     @staticmethod
     def _lock(path: Path) -> Path:
         return path.with_suffix(".lock")
+
+
+def lost_too_often(starts: int) -> str:
+    """Return what is said of a job that takes its workers with it."""
+    return f"lost with its worker or killed {starts} times, not tried again"
 
 
 def _benchmark(outcome: Outcome) -> Any:

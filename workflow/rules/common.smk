@@ -19,3 +19,16 @@ try:
 except DerivOpsError as error:
     # Told as it is written, without a traceback of the workflow.
     raise WorkflowError(str(error)) from None
+
+
+# Snakemake's plugins for what `deriv_ops.locations` reads and writes.
+STORAGE = {"s3": "s3", "gs": "gcs"}
+
+
+def stored(path):
+    """Return a file of a rule; of an object Snakemake looks at the time, and jobs do the transfer.
+
+    Its other way is to keep copies on a file system, one more each way for every job.
+    """
+    scheme, remote, _ = path.partition("://")
+    return getattr(storage, STORAGE[scheme])(path, retrieve=False) if remote else path

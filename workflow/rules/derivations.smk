@@ -8,9 +8,9 @@ for spec in rule_specs(CATALOG, CONFIG):
         name:
             spec.name
         input:
-            spec.input,
+            [stored(path) for path in spec.input],
         output:
-            spec.output,
+            stored(spec.output),
         log:
             spec.log,
         conda:

@@ -9,7 +9,7 @@ if CONFIG.sample:
 
     rule sample_market:
         output:
-            [str(CONFIG.inputs_dir / name) for name in MARKET_FILES],
+            [stored(str(CONFIG.inputs_dir / name)) for name in MARKET_FILES],
         log:
             "logs/sample_market.log",
         conda:
@@ -24,7 +24,7 @@ if CONFIG.sample:
 
     rule sample_tables:
         output:
-            [str(CONFIG.inputs_dir / name) for name in TABLE_FILES],
+            [stored(str(CONFIG.inputs_dir / name)) for name in TABLE_FILES],
         log:
             "logs/sample_tables.log",
         conda:

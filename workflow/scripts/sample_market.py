@@ -1,7 +1,6 @@
 """Write the tables of the sample market."""
 
-from pathlib import Path
-
+from deriv_ops.locations import location
 from deriv_ops.sample import write_market
 
-write_market(Path(snakemake.output[0]).parent, **snakemake.params.market)  # noqa: F821
+write_market(location(snakemake.output[0]).parent, **snakemake.params.market)  # noqa: F821

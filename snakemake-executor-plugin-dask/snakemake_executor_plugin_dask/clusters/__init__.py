@@ -15,7 +15,7 @@ from snakemake_interface_common.exceptions import WorkflowError
 
 # Names for --dask-cluster, and the module whose `connect(request)` serves them. Anything else is
 # an address or the path of a scheduler file.
-KINDS = {"local": "local", "slurm": "slurm", "srun": "srun"}
+KINDS = {"local": "local", "slurm": "slurm", "srun": "srun", "kubernetes": "kubernetes"}
 EXISTING = "existing"
 
 
