@@ -243,7 +243,7 @@ def test_usage_is_of_the_job_alone(tmp_path: Path) -> None:
     def run(name: str, code: str) -> Any:
         job = {
             **{"cwd": str(tmp_path), "env": {}, "handover": {}, "script_dir": "", "threads": 1},
-            **{"source": str(script), "filename": str(script), "search_path": []},
+            **{"source": str(script), "text": None, "filename": str(script), "search_path": []},
             **{"shell_exec": None, "snakemake": pickle.dumps({"code": code})},
         }
         ledger = str(tmp_path / name)
@@ -273,7 +273,7 @@ def test_idle_processes_are_few(tmp_path: Path) -> None:
     script.write_text("import os; print(os.getpid())\n")
     job = {
         **{"cwd": str(tmp_path), "env": {}, "handover": {}, "script_dir": "", "threads": 1},
-        **{"source": str(script), "filename": str(script), "search_path": []},
+        **{"source": str(script), "text": None, "filename": str(script), "search_path": []},
         **{"shell_exec": None, "snakemake": pickle.dumps(None)},
     }
     try:
