@@ -21,7 +21,8 @@ from typing import IO, Any
 
 from .server import KEEP_MEMORY, kill_session
 
-START_SECONDS = 60.0
+# What is preloaded may be compiled first, by many servers at once on as many nodes.
+START_SECONDS = 300.0
 # Of what a job prints, so much goes to the console (the log, if the rule has one, gets it all).
 CONSOLE_BYTES = 4 * 2**20
 
