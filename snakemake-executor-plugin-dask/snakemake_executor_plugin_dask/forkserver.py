@@ -19,7 +19,8 @@ from typing import Any
 from .process import Exit, Process
 from .server import KEEP_MEMORY, kill_session
 
-START_SECONDS = 60.0
+# What is preloaded may be compiled first, by many servers at once on as many nodes.
+START_SECONDS = 300.0
 
 # The server must stay single-threaded: pools of threads don't survive a fork.
 SINGLE_THREADED = {

@@ -101,6 +101,21 @@ def test_no_job_is_left(project: Project, slurm: Slurm, number: signal.Signals):
     wait_for(lambda: not _commands("dask_worker"), "the end of all workers", 20)
 
 
+def test_no_job_outlives_the_process_that_would_cancel_it(project: Project, slurm: Slurm):
+    project.configure(cores=28, death_timeout=20)
+    for _ in range(3):
+        run("sbatch", "--exclusive", "--output=/dev/null", "--wrap", "sleep 30")
+    process = project.start("--config", "seconds=1", "count=1000")
+    wait_for(lambda: project.notes("start"), "jobs")
+    assert len(slurm.jobs("--states=PENDING")) == 1
+    main = project.main(process)
+    for dead in [*main.children(), main]:
+        dead.kill()
+    # Those that waited end when they have begun, and find nobody.
+    wait_for(lambda: not slurm.jobs(), "the end of all jobs", 90)
+    assert process.wait() != 0
+
+
 def test_full_queue_is_waited_for(project: Project, slurm: Slurm):
     for _ in range(4):
         run("sbatch", "--exclusive", "--output=/dev/null", "--wrap", "sleep 60")
