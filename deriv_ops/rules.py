@@ -13,6 +13,7 @@ from deriv_ops.config import CONFIG_FILE, Config, read_config
 from deriv_ops.job import as_param
 from deriv_ops.readers import find_table
 from deriv_ops.variables import FileVar, Var
+from snakemake_logger_plugin_catalog.announce import Rule
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,14 @@ def input_paths(variable: FileVar | Var, config: Config) -> list[str]:
 def log_path(variable: FileVar | Var) -> str:
     """Return the log of a variable's job."""
     return str(Path("logs", variable.folder.lstrip("/"), f"{variable.name}.log"))
+
+
+def progress_groups(catalog: Catalog) -> dict[str, Rule]:
+    """Return what each rule is counted with when a run is shown."""
+    return {
+        str(v.name): Rule(v.folder, v.operator.name if isinstance(v, Var) else "input tables")
+        for v in catalog
+    }
 
 
 def targets(catalog: Catalog, config: Config) -> list[str]:

@@ -17,6 +17,7 @@ from deriv_ops import Catalog, load_catalog
 ROOT = Path(__file__).parent.parent
 # What makes a checkout, as far as runs need it.
 CHECKOUT = ("Snakefile", "workflow", "config", "profiles", "envs", "deriv_ops")
+CHECKOUT += ("snakemake_logger_plugin_catalog",)
 
 
 def copy_checkout(folder: Path) -> Path:

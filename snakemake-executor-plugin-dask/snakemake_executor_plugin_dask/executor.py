@@ -206,7 +206,14 @@ class Executor(RealExecutor):  # type: ignore[misc]
         self.translator = jobs.JobTranslator(self.workflow, self.folder, settings.lost_retries + 1)
         if settings.records:
             self.records = Records(Path(settings.records), run, self._described())
-        self.logger.info(f"Dask: {self.session.cluster.describe()}")
+        # For logger plugins that show what the workers do: see `ledger.running`.
+        dask_run = {
+            "record": str(self.records.path) if self.records else None,
+            "running": str(self.folder),
+            "threads": self.session.threads,
+        }
+        described = self.session.cluster.describe()
+        self.logger.info(f"Dask: {described}", extra={"dask_run": dask_run})
         jobs.limit_threads(self.workflow, self.session.machines)
 
     def _from_start(self, path: str) -> Path:

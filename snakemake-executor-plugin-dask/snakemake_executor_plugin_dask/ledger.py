@@ -72,6 +72,28 @@ def read(path: str | None) -> Record:
     return Record(starts, tuple(codes), unended)
 
 
+@dataclass(frozen=True)
+class Running:
+    """A job that has begun and not ended; `since` is a time of day."""
+
+    jobid: int
+    since: float
+
+
+def running(folder: Path) -> list[Running]:
+    """Return the unfinished jobs of a folder of ledgers that have begun."""
+    found = []
+    for path in folder.glob("job-*"):
+        try:
+            *_, last = path.read_text().splitlines()
+        except (FileNotFoundError, ValueError):
+            continue  # has ended, or begins, in this moment
+        match last.split():
+            case ["start", _, _, _, since]:
+                found.append(Running(int(path.name.split("-")[1]), float(since)))
+    return found
+
+
 def record_start(path: str) -> None:
     """Note that this process begins the job. Called in the job's own process."""
     pid = os.getpid()

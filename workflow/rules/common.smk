@@ -4,10 +4,12 @@ from pathlib import Path
 
 from deriv_ops.config import Config, check_schema
 from deriv_ops.errors import DerivOpsError
-from deriv_ops.rules import rule_specs, targets
+from deriv_ops.rules import progress_groups, rule_specs, targets
 from deriv_ops.store import remove_unfinished
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 from snakemake.utils import min_version
+from snakemake_logger_plugin_catalog import announce
 
 min_version("9.27")
 
@@ -20,6 +22,8 @@ except DerivOpsError as error:
     # Told as it is written, without a traceback of the workflow.
     raise WorkflowError(str(error)) from None
 
+# For the view of the run: jobs are counted by operator and by folder.
+announce(logger, progress_groups(CATALOG))
 
 # Snakemake's plugins for what `deriv_ops.locations` reads and writes.
 STORAGE = {"s3": "s3", "gs": "gcs"}
