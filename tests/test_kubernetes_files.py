@@ -60,5 +60,7 @@ def load(name: str) -> list[dict]:
 def test_the_image_copies_what_is_there():
     lines = (ROOT / "envs/Dockerfile").read_text().splitlines()
     copied = [line.split()[1:-1] for line in lines if line.startswith("COPY ")]
-    for name in (name for names in copied for name in names if "--from" not in names[0]):
-        assert Path(ROOT, name).exists(), name
+    assert len(copied) > 5
+    for names in copied:
+        if not names[0].startswith("--from"):
+            assert all(Path(ROOT, name).exists() for name in names if not name.startswith("--"))
