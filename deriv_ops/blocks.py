@@ -30,12 +30,12 @@ from deriv_ops.kernels.layout import transposed
 from deriv_ops.operators.declare import Operator
 from deriv_ops.readers import checked, unique
 from deriv_ops.store import write_table
-from deriv_ops.summary import summarize
+from deriv_ops.summary import sampled_columns, summarize
 
 MB = 2**20
 # What a job takes before it has read anything, most of it code, and for each column of a file that
 # is open or written.
-_BASE = 300 * MB
+_BASE = 330 * MB
 _FILE_COLUMN = 6_000
 # A compressed file is rarely smaller by more than this.
 _COMPRESSION = 4
@@ -377,9 +377,13 @@ def _write(
     provenance: Mapping[str, Any],
     codec: str,
 ) -> dict[str, Any]:
+    every = slice(0, len(dates))
+    sample = [result.get(slice(at, at + 1), every)[0] for at in sampled_columns(len(columns))]
+    summary = summarize(
+        pd.DataFrame(np.column_stack(sample), dates), missing / max(1, math.prod(result.shape))
+    )
+    summary["columns"] = len(columns)
     with result.mapped() as (by_column, release):
-        frame = pd.DataFrame(by_column.T, dates, columns, copy=False)
-        summary = summarize(frame, missing / max(1, math.prod(result.shape)))
         table = table_of_columns(by_column, dates, columns)
         write_table(path, table, provenance, summary, codec, release)
     return summary

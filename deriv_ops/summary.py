@@ -56,7 +56,7 @@ def summarize(frame: pd.DataFrame, missing: float | None = None) -> dict[str, An
     # Blocks of rows, and in each of them the same number of rows.
     blocks = min(rows, MAP_ROWS)
     row_indices = _spread(rows, blocks * min(ROWS_A_CELL, rows // blocks))
-    sample = _sample(frame, row_indices, _spread(columns, min(columns, MOST_COLUMNS)))
+    sample = _sample(frame, row_indices, sampled_columns(columns))
     absent = sample.isna().to_numpy().reshape(blocks, -1, sample.shape[1])
     edges = np.linspace(0, sample.shape[1], min(sample.shape[1], MAP_COLUMNS) + 1).astype(int)[:-1]
     shares = np.add.reduceat(absent.mean(axis=1), edges, axis=1)
@@ -69,6 +69,11 @@ def summarize(frame: pd.DataFrame, missing: float | None = None) -> dict[str, An
     counts = pd.Series(sample.to_numpy().ravel()).value_counts(normalize=True).head(GROUPS)
     groups = {str(label): round(share, 4) for label, share in counts.items()}
     return {**summary, "groups": groups}
+
+
+def sampled_columns(columns: int) -> NDArray[np.intp]:
+    """Return the places of the columns that are looked at, of so many."""
+    return _spread(columns, min(columns, MOST_COLUMNS))
 
 
 def _sample(frame: pd.DataFrame, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> pd.DataFrame:

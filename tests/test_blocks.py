@@ -192,7 +192,7 @@ def test_no_space_for_scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.slow
 def test_memory_stays_below_the_limit(tmp_path: Path) -> None:
-    """A job of 460 MB, most of it libraries, on frames of 100 MB each, in a process of its own."""
+    """A job of 490 MB, most of it libraries, on frames of 100 MB each, in a process of its own."""
     rng = np.random.default_rng(0)
     dates = pd.bdate_range("2015-01-01", periods=1300, name="date")
     shares = [f"S{i}" for i in range(10_000)]
@@ -207,7 +207,7 @@ def test_memory_stays_below_the_limit(tmp_path: Path) -> None:
         from deriv_ops.blocks import Limits, fits
         from deriv_ops.job import compute
         operator, *names = sys.argv[1:]
-        limits = Limits(460 * 2**20, 1)
+        limits = Limits(490 * 2**20, 1)
         inputs = [Path(f"{name}.parquet") for name in names]
         assert not fits(inputs, limits)
         params = {"moving_std": {"window": 60, "min_periods": 20}}.get(operator, {})
@@ -225,7 +225,8 @@ def test_memory_stays_below_the_limit(tmp_path: Path) -> None:
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            env=os.environ | {"MALLOC_TRIM_THRESHOLD_": "4294967296"},
+            # As the processes of the workers have it.
+            env=os.environ | {f"MALLOC_{name}_THRESHOLD_": str(2**32) for name in ("MMAP", "TRIM")},
         )
         assert done.returncode == 0, done.stderr
-        assert int(done.stdout) < 460, operator
+        assert int(done.stdout) < 490, operator
