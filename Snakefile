@@ -20,3 +20,15 @@ include: "workflow/rules/derivations.smk"
 # No other run writes to these results now: Snakemake has locked them.
 onstart:
     remove_unfinished(CONFIG.results_dir)
+
+
+onsuccess:
+    logger.info(report_at_end(CATALOG, CONFIG))
+
+
+onerror:
+    logger.info(report_at_end(CATALOG, CONFIG))
+
+
+# What `snakemake --report` says of the workflow as a whole.
+report: "workflow/report/catalog.rst"

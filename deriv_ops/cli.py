@@ -189,13 +189,13 @@ def why(context: click.Context, names: tuple[str, ...]) -> None:
 @click.pass_context
 def report(context: click.Context, output: Path | None, record: Path | None) -> None:
     """Write a page with the run, the results and the graph; of a run that goes on, too."""
-    from deriv_ops.report import write_report
+    from deriv_ops.report import PAGE, write_report
     from deriv_ops.runs import latest_run, read_run
 
     config = context.obj()
     run = read_run(record) if record else latest_run(config.results_dir)
-    output = output or config.results_dir / "report.html"
-    write_report(output, config, run)
+    output = output or config.results_dir / PAGE
+    write_report(output, config.load_catalog(), config, run)
     click.echo(output)
 
 

@@ -91,6 +91,29 @@ def test_without_a_record_the_results_are_shown(project: Path):
     assert states(data)["a"] == "not made"
 
 
+def test_each_run_writes_its_report_also_when_it_fails(project: Path):
+    page = project / "results/report.html"
+    page.unlink()
+    (project / "results/temporary/a.parquet").unlink()
+    told = run(project, "--profile", "profiles/local").stdout
+    assert "Report of the run: results/report.html" in told
+    assert data_of(page)["run"]["jobs"]["rule"] == ["a"]
+    (project / "results/sample_market/marketcap.csv").write_text(
+        "date,A\n2020-01-02,1\n2020-01-01,1\n"
+    )
+    run(project, "--profile", "profiles/local", check=False)
+    assert states(data_of(page))["marketcap"] == "failed"
+
+
+def test_a_report_that_cannot_be_written_fails_no_run(project: Path):
+    page = project / "results/report.html"
+    page.unlink()
+    page.mkdir()
+    (project / "results/temporary/a.parquet").unlink()
+    out = run(project, "--profile", "profiles/local").stdout
+    assert "No report of the run: results/report.html: can't be written: Is a directory" in out
+
+
 # Records
 
 

@@ -13,11 +13,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from deriv_ops.catalog import Catalog
 from deriv_ops.config import Config
+from deriv_ops.errors import DerivOpsError
 from deriv_ops.report.data import report_data
-from deriv_ops.runs import Run
+from deriv_ops.runs import Run, latest_run
 from deriv_ops.status import statuses
 from deriv_ops.store import whole
+
+# The page of a folder of results.
+PAGE = "report.html"
 
 _FOLDER = Path(__file__).parent
 _SCRIPTS = (
@@ -27,15 +32,24 @@ _SCRIPTS = (
 )
 
 
-def write_report(path: Path, config: Config, run: Run | None) -> None:
+def write_report(path: Path, catalog: Catalog, config: Config, run: Run | None) -> None:
     """Write the report of a run on a catalog and its results; without a run, of the results.
 
     The file appears whole or not at all; raises `OutputError` when it can't be written.
     """
-    catalog = config.load_catalog()
     data = report_data(catalog, config, statuses(catalog, config), run)
     with whole(path) as unfinished:
         unfinished.write_text(render(data))
+
+
+def report_at_end(catalog: Catalog, config: Config) -> str:
+    """Write the report when a run has ended, and say where it is, or why there is none."""
+    path = config.results_dir / PAGE
+    try:
+        write_report(path, catalog, config, latest_run(config.results_dir))
+    except DerivOpsError as error:
+        return f"No report of the run: {error}"
+    return f"Report of the run: {path}"
 
 
 def render(data: Mapping[str, Any]) -> str:

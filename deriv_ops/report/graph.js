@@ -1,6 +1,7 @@
 "use strict";
 // The graph of the catalog: groups that open at a click, drawn by cytoscape.
 
+const LONGEST = 34; // Characters of a label; longer ones are cut.
 const SMALL = 60; // Of so many derivations or fewer all are shown at once.
 
 class Graph {
@@ -110,7 +111,8 @@ class Graph {
       label = label.slice(maps[nodes.map[node]].length + 2); // the map's name stands above
     }
     if (group) label = `${group.label} (${members.length})`;
-    const width = Math.max(60, Math.min(240, 20 + (group ? 8.6 : 6.6) * label.length));
+    if (label.length > LONGEST) label = `${label.slice(0, LONGEST - 1)}…`;
+    const width = Math.max(60, 20 + (group ? 8.6 : 6.6) * label.length);
     return {
       id, width, height: group ? 34 : 24, boxes: opened ? [] : undefined,
       data: { id, label, members, depth: parent ? 1 : 0 },
@@ -278,8 +280,7 @@ class Graph {
     return [
       { selector: "node", style: {
         shape: "round-rectangle", width: "data(width)", height: "data(height)", label: "data(label)",
-        "font-size": 11, "font-family": "system-ui, sans-serif", "text-valign": "center",
-        "text-wrap": "ellipsis", "text-max-width": (n) => `${n.data("width") - 10}px` } },
+        "font-size": 11, "font-family": "system-ui, sans-serif", "text-valign": "center" } },
       { selector: ".leaf, .closed", style: {
         "background-fill": "linear-gradient", "background-gradient-direction": "to-right",
         "background-gradient-stop-colors": "data(stops)",

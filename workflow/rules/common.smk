@@ -4,6 +4,7 @@ from pathlib import Path
 
 from deriv_ops.config import Config, check_schema
 from deriv_ops.errors import DerivOpsError
+from deriv_ops.report import report_at_end
 from deriv_ops.rules import progress_groups, rule_specs, targets
 from deriv_ops.store import remove_unfinished
 from snakemake.exceptions import WorkflowError
