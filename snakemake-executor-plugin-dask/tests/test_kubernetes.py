@@ -87,13 +87,27 @@ def test_jobs_run_in_pods_that_are_gone_afterwards(
 @pytest.mark.parametrize(
     "mode, told",
     [
-        ("no image", 'ImagePullBackOff: Back-off pulling image "no/such:image" (image no/such'),
-        ("no node", "no scheduler in 20 s: Unschedulable: 0/3 nodes are available: 3 Insuffic"),
-        ("no worker", "no worker in 20 s: Unschedulable: 0/3 nodes are available: 3 Insuffici"),
+        pytest.param(
+            "no image",
+            'ImagePullBackOff: Back-off pulling image "no/such:image" (image no/such',
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "no node",
+            "no scheduler in 20 s: Unschedulable: 0/3 nodes are available: 3 Insuffic",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "no worker",
+            "no worker in 20 s: Unschedulable: 0/3 nodes are available: 3 Insuffici",
+            marks=pytest.mark.slow,
+        ),
         ("forbidden", 'forbidden: User "system:serviceaccount:default:snakemake" (the service a'),
         ("no definition", "there are no DaskClusters here: install the Dask operator"),
-        ("no operator", "no pod was made; is the Dask operator running?"),
-        ("quota", f"FailedCreate: {QUOTA}"),
+        pytest.param(
+            "no operator", "no pod was made; is the Dask operator running?", marks=pytest.mark.slow
+        ),
+        pytest.param("quota", f"FailedCreate: {QUOTA}", marks=pytest.mark.slow),
     ],
 )
 def test_a_start_that_fails_says_why_within_a_minute(
@@ -157,6 +171,7 @@ def test_ctrl_c_leaves_nothing(project: Project, api: Start) -> None:
     assert stub.objects["daskclusters"] == {}
 
 
+@pytest.mark.slow
 def test_what_a_killed_run_leaves_is_listed_and_deleted(project: Project, api: Start) -> None:
     prepare(project, seconds=30)
     stub = api()
