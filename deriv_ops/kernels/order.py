@@ -22,8 +22,12 @@ def quantiles(x: Floats, window: int, needed: int, quantile: float) -> Floats:
         found = np.empty(tile.shape)
         for c in range(len(tile)):
             held, count = _empty(min(window, rows)), 0
+            spare = np.empty(len(held) + 1)
             for row in range(rows):
-                count = _slide(tile[c], row, window, held, count)
+                gone = tile[c, row - window] if row >= window else np.nan
+                value = tile[c, row]
+                _slide(gone, value, held, spare)
+                count += (1 if value == value else 0) - (1 if gone == gone else 0)
                 found[c, row] = _quantile(held, count, quantile) if count >= needed else np.nan
         out[:, lo : lo + 16] = found.T
     return out
@@ -39,9 +43,12 @@ def ranks(x: Floats, window: int, needed: int, relative: bool) -> Floats:
         found = np.empty(tile.shape)
         for c in range(len(tile)):
             held, count = _empty(min(window, rows)), 0
+            spare = np.empty(len(held) + 1)
             for row in range(rows):
-                count = _slide(tile[c], row, window, held, count)
+                gone = tile[c, row - window] if row >= window else np.nan
                 value = tile[c, row]
+                _slide(gone, value, held, spare)
+                count += (1 if value == value else 0) - (1 if gone == gone else 0)
                 found[c, row] = np.nan
                 if value == value and count >= needed:
                     below = _below(held, value)
@@ -61,26 +68,44 @@ def _empty(window: int) -> Floats:
 
 
 @part
-def _slide(column: Floats, row: int, window: int, held: Floats, count: int) -> int:
-    """Take the row that leaves the window out of what is held sorted, put the new one in."""
-    gone = column[row - window] if row >= window else np.nan
-    value = column[row]
+def _slide(gone: float, value: float, held: Floats, spare: Floats) -> None:
+    """Take a value out of what is held sorted and put another one in; NaN stands for none.
+
+    No place is looked for: each value is told from its neighbours alone, so that the processor
+    does many at once.
+    """
     leaves, comes = gone == gone, value == value
-    at = _below(held, gone) if leaves else count
-    to = _below(held, value) if comes else count
-    # Only what lies between the two places moves.
-    if to > at:
-        for moved in range(at, to - 1):
-            held[moved] = held[moved + 1]
-        to -= 1
+    if not (leaves or comes):
+        return
+    first, end = 0, len(held)
+    if leaves and comes:
+        # Only what lies between the two changes.
+        least, most = min(gone, value), max(gone, value)
+        while held[first + AT_ONCE - 1] < least:
+            first += AT_ONCE
+        end = first + AT_ONCE
+        while end < len(held) and held[end] <= most:
+            end += AT_ONCE
+    part, without = held[first:end], spare[1 : end - first + 1]
+    size = end - first
+    if leaves:
+        for at in range(size - 1):
+            here, after = part[at], part[at + 1]
+            without[at] = here if here < gone else after
+        without[size - 1] = np.inf
     else:
-        for moved in range(at, to, -1):
-            held[moved] = held[moved - 1]
+        for at in range(size):
+            without[at] = part[at]
     if comes:
-        held[to] = value
-    elif leaves:
-        held[count - 1] = np.inf
-    return count + (1 if comes else 0) - (1 if leaves else 0)
+        # In the spare room what comes before each value is a place to the left.
+        spare[0] = -np.inf
+        for at in range(size):
+            before, here = spare[at], without[at]
+            here = here if here < value else value
+            part[at] = before if before > here else here
+    else:
+        for at in range(size):
+            part[at] = without[at]
 
 
 @part
