@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numba import types
+from numpy.typing import NDArray
 
 from deriv_ops.kernels import FRAME, Floats, kernel, part
 
@@ -55,7 +56,7 @@ def residuals(x: Floats, exposures: Floats) -> Floats:
 
 
 @part
-def _take(values: Floats, places: Floats, to: Floats) -> float:
+def _take(values: Floats, places: NDArray[np.int64], to: Floats) -> float:
     """Copy the values at some places less their mean, over the largest of them; return that.
 
     So each exposure counts alike, whatever its unit, and none is too large to be squared.
