@@ -11,11 +11,18 @@
 
 The pandas operators are those of `pandas_operators.py`. Memory is the sum of what the processes
 have for themselves (USS), sampled; CPU that of all processes.
+
+*limit* is the least that the machine would need for ours: the larger of the CPU time of reading the
+tables and of the operators alone, in one process with nothing kept that isn't needed, over the
+number of CPUs, and of the bytes written over the measured speed of writing them.
+
+With `--json FILE` the measures are added to a file of JSON lines, from which `plots.py` draws.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import resource
 import shutil
@@ -23,7 +30,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -56,13 +64,9 @@ def names_of(catalog: str) -> tuple[str, list[str]]:
     return module, [str(name) for name in chosen]
 
 
-def by_pandas(catalog: str, tables: Path, results: Path | None) -> None:
-    """Compute with pandas: in this process, or by Dask with the results in files."""
-    import pandas as pd
-    import pandas_operators
-
+def wanted_of(catalog: str, tables: Path) -> list:
+    """Return the variables to compute with all that they need, parents first."""
     from deriv_ops import Var, load_catalog
-    from deriv_ops.job import read_input
 
     module, names = names_of(catalog)
     loaded = load_catalog(module, tables)
@@ -71,6 +75,41 @@ def by_pandas(catalog: str, tables: Path, results: Path | None) -> None:
         variable = waiting.pop()
         wanted.add(variable)
         waiting += variable.parents if isinstance(variable, Var) else ()
+    return [variable for variable in loaded if variable in wanted]
+
+
+def by_kernels(catalog: str, tables: Path) -> None:
+    """Print the CPU seconds of reading the tables and of the operators."""
+    from deriv_ops import Var
+    from deriv_ops.job import read_input
+
+    variables = wanted_of(catalog, tables)
+    users = Counter(p for v in variables if isinstance(v, Var) for p in v.parents)
+    done, seconds = {}, 0.0
+    for variable in variables:
+        parents = variable.parents if isinstance(variable, Var) else ()
+        began = time.process_time()
+        if isinstance(variable, Var):
+            frame = variable.operator(*[done[p] for p in parents], **variable.params)
+        else:
+            frame = read_input(tables / variable.filename, variable.reader)
+        seconds += time.process_time() - began
+        for parent in parents:
+            users[parent] -= 1
+            if not users[parent]:
+                del done[parent]
+        if users[variable]:
+            done[variable] = frame
+    print(seconds)
+
+
+def by_pandas(catalog: str, tables: Path, results: Path | None) -> None:
+    """Compute with pandas: in this process, or by Dask with the results in files."""
+    import pandas as pd
+    import pandas_operators
+
+    from deriv_ops import Var
+    from deriv_ops.job import read_input
 
     def computed(variable, frames, target):
         if isinstance(variable, str):
@@ -95,9 +134,7 @@ def by_pandas(catalog: str, tables: Path, results: Path | None) -> None:
 
         client = Client(dashboard_address=None)
     done = {}
-    for variable in loaded:
-        if variable not in wanted:
-            continue
+    for variable in wanted_of(catalog, tables):
         parents = [done[p] for p in variable.parents] if isinstance(variable, Var) else []
         what = (
             (variable.operator.name, variable.operator.check_params(variable.params)[0])
@@ -164,8 +201,8 @@ def _memory(process: psutil.Process) -> float:
     return total / 1e6
 
 
-def limits(folder: Path) -> None:
-    """Print what the machine itself can do."""
+def limits(folder: Path) -> float:
+    """Print what the machine itself can do. Returns the bytes that it writes in a second."""
     values = np.ones(25_000_000)
     other = np.empty_like(values)
     copy = min(_timed(lambda: np.copyto(other, values)) for _ in range(5))
@@ -181,6 +218,7 @@ def limits(folder: Path) -> None:
     (folder / "sequential").unlink()
     size = values.nbytes / 1e9
     print(f"memory copy {size / copy:.1f} GB/s; sequential write {5 * size / written:.2f} GB/s")
+    return 5 * values.nbytes / written
 
 
 def _timed(function) -> float:
@@ -197,11 +235,15 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("/dev/shm"))
     parser.add_argument("--catalogs", nargs="*", default=["toy", "prices", "medium"])
     parser.add_argument("--engines", nargs="*", default=ENGINES)
+    parser.add_argument("--json", type=Path)
     parser.add_argument("--inside", nargs=4, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.inside:
         engine, catalog, tables, results = arguments.inside
-        by_pandas(catalog, Path(tables), Path(results) if engine == "futures" else None)
+        if engine == "kernels":
+            by_kernels(catalog, Path(tables))
+        else:
+            by_pandas(catalog, Path(tables), Path(results) if engine == "futures" else None)
         return
     from deriv_ops.sample import write_market
     from deriv_ops.sample_tables import write_tables
@@ -211,22 +253,40 @@ def main() -> None:
         tables = folder / "tables"
         write_market(tables, arguments.dates, arguments.shares, 1)
         write_tables(tables, arguments.dates, arguments.shares, 1)
-        limits(folder)
-        print(f"{arguments.dates} x {arguments.shares}, {len(os.sched_getaffinity(0))} CPUs\n")
-        print(f"{'':18}{'wall s':>9}{'CPU s':>9}{'memory MB':>11}{'written MB':>12}")
+        speed = limits(folder)
+        cpus = len(os.sched_getaffinity(0))
+        print(f"{arguments.dates} x {arguments.shares}, {cpus} CPUs\n")
+        print(f"{'':18}{'wall s':>9}{'CPU s':>9}{'memory MB':>11}{'written MB':>12}{'ours is':>9}")
         for catalog in arguments.catalogs:
-            for engine in arguments.engines:
+            done = {}
+            for engine in ["kernels", *reversed(ENGINES)]:
+                if engine not in ["kernels", *arguments.engines]:
+                    continue
                 results = folder / "run" / "results"
                 results.mkdir(parents=True)
-                if engine in ("memory", "futures"):
+                if engine in ("memory", "futures", "kernels"):
                     inside = [engine, catalog, str(tables), str(results)]
                     command = [sys.executable, __file__, "--inside", *inside]
                 else:
                     command = by_snakemake(engine, catalog, tables, results)
-                m = measured(command, results)
-                print(f"{catalog:9}{engine:9}{m.wall:9.1f}{m.cpu:9.1f}{m.memory:11.0f}"
-                      f"{m.written:12.0f}", flush=True)  # fmt: skip
+                m = done[engine] = measured(command, results)
+                if engine == "kernels":
+                    work = float((results.parent / "output.txt").read_text())
+                else:
+                    faster = f"{m.wall / done['ours'].wall:8.2f}x" if "ours" in done else ""
+                    print(f"{catalog:9}{engine:9}{m.wall:9.1f}{m.cpu:9.1f}{m.memory:11.0f}"
+                          f"{m.written:12.0f}{faster}", flush=True)  # fmt: skip
                 shutil.rmtree(results.parent)
+            if "ours" in done:
+                limit = max(work / cpus, done["ours"].written * 1e6 / speed)
+                faster = f"{limit / done['ours'].wall:8.2f}x"
+                print(f"{catalog:9}{'limit':9}{limit:9.1f}{work:9.1f}{'':23}{faster}", flush=True)
+                done["limit"] = Measured(limit, work, 0, done["ours"].written)
+            if arguments.json:
+                size = {"catalog": catalog, "shares": arguments.shares}
+                lines = [{**size, "engine": e, **asdict(m)} for e, m in done.items()]
+                with arguments.json.open("a") as file:
+                    file.writelines(json.dumps(line) + "\n" for line in lines)
 
 
 if __name__ == "__main__":
