@@ -14,6 +14,7 @@ import secrets
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -103,7 +104,9 @@ class Slurm:
         self.nodes = [f"my{i:03}" for i in range(1, nodes + 1)]
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.conf = folder / "slurm.conf"
-        os.environ["PATH"] += ":/usr/sbin:/sbin"
+        # As where the environment of the tests is activated.
+        tools = str(Path(sys.executable).parent)
+        os.environ["PATH"] = os.pathsep.join([tools, os.environ["PATH"], "/usr/sbin", "/sbin"])
 
     def start(self) -> None:
         """Start all daemons, and wait until all nodes are idle."""

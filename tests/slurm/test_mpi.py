@@ -13,7 +13,7 @@ import pytest
 from conftest import copy_checkout, snakemake
 
 from .conftest import MANY, ONE
-from .daemons import Slurm, run, wait_for
+from .daemons import Slurm, wait_for
 
 pytestmark = pytest.mark.mpi
 
@@ -121,7 +121,7 @@ def test_under_srun_on_two_nodes(folder: Path, slurm: Slurm):
     nodes = {line.split()[2] for line in (folder / "notes").read_text().splitlines()}
     assert nodes == {"my001", "my002"}
     assert ended(folder) == 100
-    assert not run("squeue", "-h")
+    wait_for(lambda: not slurm.jobs(), "an empty queue")
 
 
 def test_workers_alone_with_a_scheduler_file(folder: Path):
