@@ -114,7 +114,7 @@ class JobProcess:
         os.environ.update(payload["env"])
         if "argv" in payload:
             os.execvp(payload["argv"][0], payload["argv"])
-        handover.begin(payload["handover"])
+        handover.begin(payload["handover"], payload["is_read"])
         status, report = run_script(payload, request["iteration"])
         clear_main()
         ended = status != 0 or self.state is None or not self.state.restore()

@@ -102,7 +102,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
         # One prefix for all: Dask's work for each event grows with the number of prefixes.
         key = f"job-{job.jobid}-{job.attempt}"
         if self.translator.is_warm(job):
-            task = self.translator.warm_task(job, key, self._handed_to(job))
+            task = self.translator.warm_task(job, key, self._handed_to(job), self._is_read(job))
         else:
             task = self.translator.command_task(job, key, self.format_job_exec(job))
         # Marks the output as incomplete, which has to be done before the job can begin.
@@ -280,6 +280,11 @@ class Executor(RealExecutor):  # type: ignore[misc]
         """Return what is kept of a job's inputs."""
         paths = [os.path.realpath(file) for file in job.input] if self.handed else []
         return {path: self.handed[path] for path in paths if path in self.handed}
+
+    def _is_read(self, job: Any) -> bool:
+        """Whether a job that is still to run reads what this one writes."""
+        readers = self.dag.depending[job]
+        return any(not reader.is_norun and self.dag.needrun(reader) for reader in readers)
 
     def _ended(self, job: Any, outcome: Outcome) -> None:
         """Tell Snakemake how a job has ended. Called in a thread of Dask's."""

@@ -44,15 +44,18 @@ _transferred = {"put": 0, "got": 0}
 # path: (name of the entry, identity of the file).
 _put: dict[str, tuple[str, Identity]] = {}
 _known: dict[str, tuple[str, Identity]] = {}
+# Whether any job of the run will read what this one writes.
+_is_read = True
 
 
 def put(path: str | os.PathLike[str], value: Any) -> bool:
     """Keep a value for the jobs that will read this file. Call it when the file is complete.
 
-    Returns whether it was kept: not outside of a run of the Dask executor, when the value is
-    larger than the space for all, or when memory or disk is full.
+    Returns whether it was kept: not outside of a run of the Dask executor, when no other job of the
+    run reads what this one writes, when the value is larger than the space for all, or when memory
+    or disk is full.
     """
-    if not (place := _place()):
+    if not _is_read or not (place := _place()):
         return False
     directory, limit = place
     buffers: list[pickle.PickleBuffer] = []
@@ -113,8 +116,13 @@ def get(path: str | os.PathLike[str]) -> Any | None:
     return pickle.loads(head, buffers=views)
 
 
-def begin(known: dict[str, tuple[str, Identity]]) -> None:
-    """Learn what the executor knows. Called before a script begins."""
+def begin(known: dict[str, tuple[str, Identity]], is_read: bool) -> None:
+    """Learn what the executor knows: of the job's inputs, and whether its outputs will be read.
+
+    Called before a script begins.
+    """
+    global _is_read
+    _is_read = is_read
     _put.clear()
     _known.clear()
     _known.update(known)

@@ -88,10 +88,13 @@ class JobTranslator:
         # Together, because each call makes an event loop of its own.
         self.workflow.async_run(prepare_all())
 
-    def warm_task(self, job: Any, key: str, known: dict[str, Any]) -> Task:
-        """Return the task of a job that was prepared. `known` is of handed over inputs."""
+    def warm_task(self, job: Any, key: str, known: dict[str, Any], is_read: bool) -> Task:
+        """Return the task of a job that was prepared.
+
+        `known` is of handed over inputs, `is_read` whether other jobs will read the outputs.
+        """
         payload = self._script_payload(job) if job.is_script else self._shell_payload(job)
-        payload |= {"cwd": self.cwd, "handover": known}
+        payload |= {"cwd": self.cwd, "handover": known, "is_read": is_read}
         # What a script leaves in libraries may depend on these.
         process = repr([payload[part] for part in PROCESS_KEY]) if job.is_script else None
         logs = tuple(str(file) for file in job.log)
