@@ -22,11 +22,12 @@ from snakemake_executor_plugin_dask import handover
 
 from deriv_ops.arrow import to_frame, to_table
 from deriv_ops.errors import InputFileError, OutputError
+from deriv_ops.footer import read_texts
 from deriv_ops.locations import is_remote, location, open_whole, upload
 from deriv_ops.summary import summarize
 
-_KEY = b"deriv_ops"
-_SUMMARY_KEY = b"deriv_ops_summary"
+_KEY = "deriv_ops"
+_SUMMARY_KEY = "deriv_ops_summary"
 # The suffix of a file that is being written; `remove_unfinished` knows it.
 _UNFINISHED = ".unfinished"
 _RELEASE_BYTES = 32 * 2**20
@@ -69,8 +70,8 @@ def write_table(
     """
     metadata = {
         **(table.schema.metadata or {}),
-        _KEY: json.dumps(provenance).encode(),
-        _SUMMARY_KEY: json.dumps(summary).encode(),
+        _KEY: json.dumps(provenance),
+        _SUMMARY_KEY: json.dumps(summary),
     }
     with whole(path) as unfinished, ExitStack() as stack:
         target: Any = unfinished
@@ -153,11 +154,9 @@ def read_result(path: str | Path) -> Result:
         with pq.ParquetFile(open_whole(path) if is_remote(path) else path) as file:
             table = file.read(use_threads=False)
     except (pa.ArrowInvalid, OSError) as error:
-        reason = str(error).partition("\n")[0]
-        raise InputFileError(
-            f"{path}: isn't a result that can be read: {reason}; remove it to have it made again"
-        ) from error
-    return Result(to_frame(table), _provenance(table.schema.metadata or {}, path))
+        raise _unreadable(path, error) from error
+    text = (table.schema.metadata or {}).get(_KEY.encode())
+    return Result(to_frame(table), _provenance(text and text.decode(), path))
 
 
 def read_provenance(path: str | Path) -> dict[str, Any]:
@@ -165,28 +164,30 @@ def read_provenance(path: str | Path) -> dict[str, Any]:
 
     Only the end of the file is read.
     """
-    return _provenance(_metadata(path), path)
+    return read_summary(path)[0]
 
 
 def read_summary(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Read what a result was made of, and what it holds (see `summary`), in one go."""
-    metadata = _metadata(path)
-    return _provenance(metadata, path), json.loads(metadata.get(_SUMMARY_KEY, b"{}"))
+    try:
+        texts = read_texts(location(path), (_KEY, _SUMMARY_KEY))
+    except ValueError as error:
+        raise _unreadable(path, error) from error
+    return _provenance(texts.get(_KEY), path), json.loads(texts.get(_SUMMARY_KEY, "{}"))
 
 
-def _metadata(path: str | Path) -> Mapping[bytes, bytes]:
-    path = location(path)
-    if not is_remote(path):
-        return pq.read_metadata(path).metadata or {}
-    with path.open("rb") as file:
-        return pq.read_metadata(file).metadata or {}
-
-
-def _provenance(metadata: Mapping[bytes, bytes], path: str | Path) -> dict[str, Any]:
-    if _KEY not in metadata:
+def _provenance(text: str | None, path: str | Path) -> dict[str, Any]:
+    if text is None:
         raise InputFileError(f"{path}: has no provenance; remove it to have it made again")
-    provenance: dict[str, Any] = json.loads(metadata[_KEY])
+    provenance: dict[str, Any] = json.loads(text)
     return provenance
+
+
+def _unreadable(path: str | Path, error: Exception) -> InputFileError:
+    reason = str(error).partition("\n")[0]
+    return InputFileError(
+        f"{path}: isn't a result that can be read: {reason}; remove it to have it made again"
+    )
 
 
 def remove_unfinished(folder: Path) -> None:

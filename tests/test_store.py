@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import resource
 import signal
 from pathlib import Path
@@ -12,7 +13,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from deriv_ops.errors import InputFileError, OutputError
-from deriv_ops.store import read_provenance, read_result, remove_unfinished, write_result
+from deriv_ops.store import (
+    read_provenance,
+    read_result,
+    read_summary,
+    remove_unfinished,
+    write_result,
+)
 
 DATES = pd.DatetimeIndex(["2020-01-01", "2020-01-03"], name="date").as_unit("us")
 FRAMES = {
@@ -113,3 +120,27 @@ def test_a_file_that_is_no_result(tmp_path: Path):
     FRAMES["dates x shares"].to_parquet(path)
     with pytest.raises(InputFileError, match=r"x\.parquet: has no provenance"):
         read_result(path)
+
+
+@pytest.mark.parametrize("columns", [1, 3000])
+def test_what_is_read_of_a_footer_is_what_a_library_reads(tmp_path: Path, columns: int):
+    path = tmp_path / "x.parquet"
+    # A name that looks like a key, and texts that look like pairs.
+    names = ["\x18\x09deriv_ops\x18", *(f"S{i}" for i in range(1, columns))]
+    frame = pd.DataFrame(
+        np.zeros((2, columns)), pd.to_datetime(["2020-01-01", "2020-01-02"]), names
+    )
+    provenance = {"derivation": "é" * 40_000, "note": "\x18\x09deriv_ops\x18\x01"}
+    summary = write_result(path, frame, provenance)
+    metadata = pq.read_metadata(path).metadata
+    assert read_summary(path) == (provenance, summary)
+    assert json.loads(metadata[b"deriv_ops"]) == provenance
+    assert json.loads(metadata[b"deriv_ops_summary"]) == summary
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1\xff\xff\xff\x7fPAR1", b"nothing" * 9])
+def test_the_footer_of_a_file_that_is_no_result(tmp_path: Path, content: bytes):
+    path = tmp_path / "x.parquet"
+    path.write_bytes(content)
+    with pytest.raises(InputFileError, match=r"x\.parquet: isn't a result.*remove it"):
+        read_summary(path)
