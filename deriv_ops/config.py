@@ -30,6 +30,7 @@ class Config:
     codec: how results are compressed.
     precision: how the numbers of results are stored.
     memory_mb: what a derivation may use of memory.
+    group_by: which derivations are a group of Snakemake's: those of a level of the graph, or none.
     sample: dates, shares and seed of the sample market; None when the inputs are the user's.
 
     """
@@ -41,6 +42,7 @@ class Config:
     codec: str
     precision: str
     memory_mb: int
+    group_by: str
     sample: Mapping[str, int] | None
 
     @classmethod
@@ -56,6 +58,7 @@ class Config:
             codec=values["codec"],
             precision=values["precision"],
             memory_mb=values["memory_mb"],
+            group_by=values["group_by"],
             sample=None if own_inputs else {key: values[f"sample_{key}"] for key in _SAMPLE},
         )
 

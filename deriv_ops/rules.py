@@ -18,7 +18,10 @@ from snakemake_logger_plugin_catalog.announce import Rule
 
 @dataclass(frozen=True)
 class RuleSpec:
-    """One rule: its name is the variable's, `derivation` its only parameter."""
+    """One rule: its name is the variable's, `derivation` its only parameter.
+
+    Rules of a `group` need none of each other's results, so that many of them can share a job.
+    """
 
     name: str
     message: str
@@ -26,15 +29,20 @@ class RuleSpec:
     output: str
     log: str
     derivation: Mapping[str, Any]
+    group: str | None
 
 
 def rule_specs(catalog: Catalog, config: Config) -> Iterator[RuleSpec]:
     """Yield the rule of each variable of the catalog, parents before children."""
+    levels: dict[FileVar | Var, int] = {}
     for variable in catalog:
-        yield rule_spec(variable, config)
+        parents = variable.parents if isinstance(variable, Var) else ()
+        level = levels[variable] = max((levels[parent] + 1 for parent in parents), default=0)
+        group = f"level_{level}" if config.group_by == "level" else None
+        yield rule_spec(variable, config, group)
 
 
-def rule_spec(variable: FileVar | Var, config: Config) -> RuleSpec:
+def rule_spec(variable: FileVar | Var, config: Config, group: str | None = None) -> RuleSpec:
     """Return the rule that makes one variable."""
     return RuleSpec(
         name=str(variable.name),
@@ -44,6 +52,7 @@ def rule_spec(variable: FileVar | Var, config: Config) -> RuleSpec:
         output=result_path(variable, config),
         log=log_path(variable),
         derivation=as_param(variable, config.precision),
+        group=group,
     )
 
 

@@ -242,9 +242,10 @@ def test_usage_is_of_the_job_alone(tmp_path: Path) -> None:
 
     def run(name: str, code: str) -> Any:
         job = {
-            **{"cwd": str(tmp_path), "env": {}, "handover": {}, "script_dir": "", "threads": 1},
+            **{"cwd": str(tmp_path), "env": {}, "script_dir": "", "threads": 1},
             **{"source": str(script), "text": None, "filename": str(script), "search_path": []},
-            **{"shell_exec": None, "snakemake": pickle.dumps({"code": code})},
+            **{"handover": {}, "is_read": False, "shell_exec": None},
+            **{"snakemake": pickle.dumps({"code": code})},
         }
         ledger = str(tmp_path / name)
         return server.run(name, pickle.dumps(job), ledger, key="script")
@@ -272,9 +273,10 @@ def test_idle_processes_are_few(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text("import os; print(os.getpid())\n")
     job = {
-        **{"cwd": str(tmp_path), "env": {}, "handover": {}, "script_dir": "", "threads": 1},
+        **{"cwd": str(tmp_path), "env": {}, "script_dir": "", "threads": 1},
         **{"source": str(script), "text": None, "filename": str(script), "search_path": []},
-        **{"shell_exec": None, "snakemake": pickle.dumps(None)},
+        **{"handover": {}, "is_read": False, "shell_exec": None},
+        **{"snakemake": pickle.dumps(None)},
     }
     try:
         first = {

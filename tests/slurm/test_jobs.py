@@ -51,5 +51,30 @@ def test_partition_that_is_not_there(slurm: Slurm, site: None, tmp_path: Path, m
     assert "invalid partition specified: nope" in done.stdout
 
 
+def test_small_derivations_share_jobs(slurm: Slurm, site: None, tmp_path: Path, monkeypatch):
+    folder = copy_checkout(tmp_path / "project")
+    path = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
+    monkeypatch.setenv("PYTHONPATH", path)
+    (folder / "names.txt").write_text("deviation\nskewness\nkurtosis\n")
+    config = ["catalog=deriv_ops.catalogs.medium", "vars_to_launch=names.txt"]
+    config += ["sample_dates=300", "sample_shares=20"]
+    snakemake("--profile", "profiles/local", "--config", *config, cwd=folder)
+    before = _results(folder)
+    for name in before:
+        (folder / name).unlink()
+    arguments = ["--profile", "profiles/myria-jobs", "--config", *config, "group_by=level"]
+    printed = snakemake(*arguments, cwd=folder, timeout=400).stdout
+    assert _results(folder) == before
+    assert len(before) == 10
+    # The sample market, the table, returns, and what is made of them.
+    assert printed.count("has been submitted with SLURM jobid") == 4, printed
+
+
 def _file(folder: Path, name: str) -> Path:
     return next((folder / "results").rglob(f"{name}.parquet"))
+
+
+def _results(folder: Path) -> dict[str, bytes]:
+    # The tables of the sample market lie deeper.
+    files = (folder / "results").glob("*/*.parquet")
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}

@@ -13,6 +13,8 @@ for spec in rule_specs(CATALOG, CONFIG):
             stored(spec.output),
         log:
             spec.log,
+        group:
+            spec.group
         conda:
             "../../envs/environment.yaml"
         resources:
