@@ -175,7 +175,14 @@ WORKFLOWS: dict[str, dict[str, str]] = {
     "pipes and services": {
         "Snakefile": """
             rule all:
-                input: "piped.txt"
+                input: "piped.txt", "served.txt"
+            rule server:
+                output: service("address")
+                shell: "echo 7 > {output}; sleep 1000"
+            rule client:
+                input: "address"
+                output: "served.txt"
+                shell: "cat {input} > {output}"
             rule source:
                 output: pipe("numbers")
                 shell: "seq 1000 > {output}"
@@ -188,7 +195,11 @@ WORKFLOWS: dict[str, dict[str, str]] = {
     "other languages": {
         "Snakefile": """
             rule all:
-                input: "bash.txt", "kept.txt"
+                input: "bash.txt", "kept.txt", "wrapped.txt"
+            rule wrapped:
+                output: "wrapped.txt"
+                params: "wrapped"
+                wrapper: "file:wrappers/write"
             rule bash:
                 output: "bash.txt"
                 params: x=3
@@ -199,6 +210,10 @@ WORKFLOWS: dict[str, dict[str, str]] = {
                 script: "{params.name}.py"
         """,
         "script.sh": 'echo "bash ${snakemake_params[x]}" > "${snakemake_output[0]}"\n',
+        "wrappers/write/environment.yaml": "dependencies: [python]\n",
+        "wrappers/write/wrapper.py": """
+            open(snakemake.output[0], "w").write(snakemake.params[0])
+        """,
         "named.py": 'open(snakemake.output[0], "w").write(snakemake.params.name)\n',
     },
     "imports beside the script and an included file": {
