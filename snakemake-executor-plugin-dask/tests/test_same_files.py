@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -276,6 +277,17 @@ WORKFLOWS: dict[str, dict[str, str]] = {
 }
 
 
+WORKFLOWS["R"] = {
+    "Snakefile": """
+        rule all:
+            input: "r.txt", "again.txt"
+        rule r:
+            output: "{name}.txt"
+            params: x=[1, 2]
+            script: "script.R"
+    """,
+    "script.R": "writeLines(paste(snakemake@params[['x']]), snakemake@output[[1]])\n",
+}
 QUICK = ("script", "temp, protected, ensure, touch, directory")
 
 
@@ -284,6 +296,8 @@ QUICK = ("script", "temp, protected, ensure, touch, directory")
     [pytest.param(name, marks=[pytest.mark.slow] * (name not in QUICK)) for name in WORKFLOWS],
 )
 def test_same_files(tmp_path: Path, name: str) -> None:
+    if name == "R" and not shutil.which("Rscript"):
+        pytest.skip("there is no R here")
     outputs = {}
     ways: dict[str, tuple[str, list[str]]] = {
         "local": ("local", []),
