@@ -25,3 +25,9 @@ for spec in rule_specs(CATALOG, CONFIG):
             spec.message
         script:
             "../scripts/derive.py"
+
+
+# Snakemake keeps a function of every rule among the names of the Snakefile, and copies all names
+# whenever it formats a text, such as a rule's message. The rules have their functions themselves.
+for variable in CATALOG:
+    globals().pop(f"__{variable.name}", None)
