@@ -124,7 +124,7 @@ LOOP = """
 
 # A fork for each job, or processes that are kept for the next job.
 KINDS = ("fork", "kept")
-PRELOAD = "deriv_ops.store,deriv_ops.kernels.warm,deriv_ops.operators.zscore"
+PRELOAD = ("--dask-preload", "deriv_ops.store,deriv_ops.kernels.warm,deriv_ops.operators.zscore")
 
 
 @dataclass
@@ -150,11 +150,14 @@ class Bench:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(textwrap.dedent(text))
 
-    def snakemake(self, kind: str, count: int) -> Timing:
-        """Run the workflow from nothing. `kind` is of executor, and of processes if it is ours."""
+    def snakemake(self, kind: str, count: int, *options: str) -> Timing:
+        """Run the workflow from nothing. `kind` is of executor, and of processes if it is ours.
+
+        The `options` are those of our executor.
+        """
         for name in ("out", ".snakemake"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
-        dask = ["-j", "10000", "--dask-threads", str(self.threads), "--dask-preload", PRELOAD]
+        dask = ["-j", "10000", "--dask-threads", str(self.threads), *options]
         size = {
             "floor": ["-j", "10000"],
             "fork": [*dask, "--dask-jobs-per-process", "1"],
@@ -218,7 +221,7 @@ def frames(bench: Bench, count: int, rows: int, columns: int) -> None:
     names = [str(i) for i in range(columns)]
     dates = pd.bdate_range("2015-01-01", periods=rows, name="date")
     write_result(bench.folder / "in.parquet", pd.DataFrame(values, dates, names, copy=False), {})
-    runs = [[bench.snakemake(kind, count) for kind in KINDS] for _ in "12"]
+    runs = [[bench.snakemake(kind, count, *PRELOAD) for kind in KINDS] for _ in "12"]
     walls = [min(run.wall for run in kind) / count for kind in zip(*runs, strict=True)]
     few = max(count // 5, bench.threads)  # the local executor is slow: a part, and per job
     local = bench.snakemake("local", few)
