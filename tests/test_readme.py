@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +48,22 @@ def test_the_commands_and_the_notebook(project: Path):
         check=True,
         timeout=60,
     )
+
+
+def test_the_commands_that_show_the_run(project: Path):
+    run(project, "snakemake clustervol fin_pricez1d")
+    for line in example("see").splitlines():
+        _, *arguments = shlex.split(line, comments=True)
+        done = subprocess.run(
+            [sys.executable, "-c", "from deriv_ops.cli import main; main()", *arguments],
+            cwd=project,
+            env={**os.environ, "PYTHONPATH": str(project)},
+            check=True,
+            timeout=60,
+            capture_output=True,
+            text=True,
+        )
+        assert any(name in done.stdout for name in ("fin_pricez1d", "up to date", "report.html"))
 
 
 def test_tables_of_one_s_own(project: Path, tmp_path: Path):
