@@ -9,7 +9,7 @@ from numba import types
 
 from deriv_ops.kernels import FRAME, Floats, kernel, part
 
-SUM, DECAY = range(2)
+SUM, MEAN = range(2)
 LEAST, LARGEST, AGE_OF_LEAST, AGE_OF_LARGEST = range(4)
 
 # How many columns are worked on at a time.
@@ -18,7 +18,33 @@ TILE = 1024
 
 @kernel(FRAME, types.int64, types.int64, types.int64)
 def sums(x: Floats, window: int, needed: int, what: int) -> Floats:
-    """Return the sum of each window, or its mean with weights that fall linearly with age."""
+    """Return the sum, or the mean, of each window with at least `needed` values."""
+    rows, columns = x.shape
+    out = np.empty((rows, columns))
+    # The number of values that are there, and their sum.
+    ends = np.zeros((window + 1, 2 * TILE))
+    begun = np.empty(2 * TILE)
+    for lo in range(0, columns, TILE):
+        width = min(TILE, columns - lo)
+        ends[:] = 0.0
+        for first in range(0, rows, window):
+            if first:
+                for at in range(window - 1, 0, -1):
+                    _added(x[first - window + at, lo : lo + width], ends[at + 1], ends[at])
+            begun[:] = 0.0
+            for row in range(first, min(first + window, rows)):
+                _add(x[row, lo : lo + width], begun)
+                to = out[row, lo : lo + width]
+                if what == SUM:
+                    _sum(ends[row - first + 1], begun, needed, to)
+                else:
+                    _mean(ends[row - first + 1], begun, needed, to)
+    return out
+
+
+@kernel(FRAME, types.int64, types.int64)
+def decayed_means(x: Floats, window: int, needed: int) -> Floats:
+    """Return the mean of each window with weights that fall linearly with age."""
     rows, columns = x.shape
     out = np.empty((rows, columns))
     # Of the values that are there: their number, their sum, the sums of the places from which on
@@ -37,32 +63,7 @@ def sums(x: Floats, window: int, needed: int, what: int) -> Floats:
                 place = row - first
                 _placed(x[row, lo : lo + width], place, begun)
                 to = out[row, lo : lo + width]
-                if what == SUM:
-                    _sum(ends[place + 1], begun, needed, to)
-                else:
-                    _decayed(ends[place + 1], begun, window - 1 - place, needed, to)
-    return out
-
-
-@kernel(FRAME, types.int64, types.int64)
-def means(x: Floats, window: int, needed: int) -> Floats:
-    """Return the mean of each window with at least `needed` values."""
-    rows, columns = x.shape
-    out = np.empty((rows, columns))
-    # The number of values that are there, and their sum.
-    ends = np.zeros((window + 1, 2 * TILE))
-    begun = np.empty(2 * TILE)
-    for lo in range(0, columns, TILE):
-        width = min(TILE, columns - lo)
-        ends[:] = 0.0
-        for first in range(0, rows, window):
-            if first:
-                for at in range(window - 1, 0, -1):
-                    _added(x[first - window + at, lo : lo + width], ends[at + 1], ends[at])
-            begun[:] = 0.0
-            for row in range(first, min(first + window, rows)):
-                _add(x[row, lo : lo + width], begun)
-                _mean(ends[row - first + 1], begun, needed, out[row, lo : lo + width])
+                _decayed(ends[place + 1], begun, window - 1 - place, needed, to)
     return out
 
 
@@ -118,8 +119,9 @@ def _placed_before(values: Floats, state: Floats, to: Floats) -> None:
 @part
 def _sum(end: Floats, begun: Floats, needed: int, out: Floats) -> None:
     for c in range(len(out)):
+        count = end[c] + begun[c]
         total = end[TILE + c] + begun[TILE + c]
-        out[c] = total if end[c] + begun[c] >= needed else np.nan
+        out[c] = total if (count >= needed and abs(total) < np.inf) else np.nan
 
 
 @part

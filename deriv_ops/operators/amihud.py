@@ -47,4 +47,4 @@ def amihud(
     volume = values(traded)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         impact = np.where(volume > 0, np.abs(values(returns)) / volume, np.nan)
-    return like(returns, sums.means(impact, window, needed))
+    return like(returns, sums.sums(impact, window, needed, sums.MEAN))

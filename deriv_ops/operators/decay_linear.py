@@ -36,4 +36,4 @@ def decay_linear(x: Frame, /, window: Rows, min_periods: Rows | None = None) -> 
 
     """
     needed = window if min_periods is None else min_periods
-    return like(x, finite(sums.sums(values(x), window, max(needed, 1), sums.DECAY)))
+    return like(x, finite(sums.decayed_means(values(x), window, max(needed, 1))))

@@ -35,4 +35,4 @@ def moving_average(x: Frame, /, window: Rows, min_periods: Rows | None = None) -
 
     """
     needed = window if min_periods is None else min_periods
-    return like(x, sums.means(values(x), window, max(needed, 1)))
+    return like(x, sums.sums(values(x), window, max(needed, 1), sums.MEAN))

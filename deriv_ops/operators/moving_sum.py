@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deriv_ops.kernels import finite, like, sums, values
+from deriv_ops.kernels import like, sums, values
 from deriv_ops.operators._types import Rows
 from deriv_ops.operators.declare import Frame, operator
 
@@ -35,4 +35,4 @@ def moving_sum(x: Frame, /, window: Rows, min_periods: Rows | None = None) -> Fr
 
     """
     needed = window if min_periods is None else min_periods
-    return like(x, finite(sums.sums(values(x), window, max(needed, 1), sums.SUM)))
+    return like(x, sums.sums(values(x), window, max(needed, 1), sums.SUM))

@@ -44,4 +44,4 @@ def turnover(
     size = values(cap)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         ratio = np.where(size > 0, values(traded) / size, np.nan)
-    return like(traded, sums.means(ratio, window, needed))
+    return like(traded, sums.sums(ratio, window, needed, sums.MEAN))
