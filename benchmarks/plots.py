@@ -20,7 +20,7 @@ def main(measures: str, target: str) -> None:
     heights = [len(panel) for _, panel in panels]
     plt.rcParams.update({"svg.hashsalt": "costs", "font.size": 9, "svg.fonttype": "none"})
     figure, axes = plt.subplots(
-        len(panels), figsize=(8, 0.42 * sum(heights) + len(panels)), height_ratios=heights
+        len(panels), figsize=(8, 0.3 * sum(heights) + 0.8 * len(panels)), height_ratios=heights
     )
     for ax, ((catalog, shares), panel) in zip(axes, panels, strict=True):
         colors = [COLORS.get(engine, "#d55e00") for engine in panel["engine"]]
