@@ -196,7 +196,7 @@ class JobTranslator:
             "filename": script.filename,
             "search_path": script.search_path,
             "script_dir": self.script_dir,
-            "snakemake": pickle.dumps(snakemake_object(job, script.basedir)),
+            "snakemake": pickled(job, script.basedir),
             "shell_exec": job.resources.get("shell_exec"),
             "threads": job.threads,
             "env": self._environment(job),
@@ -224,6 +224,17 @@ class JobTranslator:
         if self.shared and (folder := job.resources.get("tmpdir")):
             environment |= dict.fromkeys(("TMPDIR", "TMP", "TEMPDIR", "TEMP"), folder)
         return environment
+
+
+def pickled(job: Any, basedir: str) -> bytes:
+    """Return the script's `snakemake` for its process. Raises WorkflowError if it can't go."""
+    try:
+        return pickle.dumps(snakemake_object(job, basedir))
+    except Exception as error:
+        raise WorkflowError(
+            f"{error}. What rule {job.rule.name} gives its script, such as params and config, has "
+            "to be made of what pickles."
+        ) from error
 
 
 def snakemake_object(job: Any, basedir: str) -> Snakemake:
@@ -285,8 +296,9 @@ def resources(job: Any, machines: list[dict[str, float]]) -> dict[str, float]:
         if name in largest and isinstance(value, int | float)
     }
     needs["threads"] = min(job.threads, largest["threads"])
-    if "mem_mb" in needs and memory_is_guess(job):
-        needs["mem_mb"] = min(needs["mem_mb"], largest["mem_mb"])
+    if "mem_mb" in needs and any(map(memory_is_guess, members(job))):
+        stated = [single.resources.mem_mb for single in members(job) if not memory_is_guess(single)]
+        needs["mem_mb"] = min(needs["mem_mb"], max(largest["mem_mb"], *stated, 0))
     if not any(all(machine.get(n, 0) >= v for n, v in needs.items()) for machine in machines):
         asked, *have = (
             ", ".join(f"{name}={value:g}" for name, value in sorted(offer.items()))
@@ -297,10 +309,19 @@ def resources(job: Any, machines: list[dict[str, float]]) -> dict[str, float]:
     return needs
 
 
+def threads(job: Any, machines: list[dict[str, float]]) -> int:
+    """Return how many threads a child Snakemake has for a job: no more than its worker."""
+    largest = max(machine["threads"] for machine in machines)
+    return max(1, int(min(job.threads, largest)))
+
+
+def members(job: Any) -> list[Any]:
+    """Return the jobs of a group, or the job that is in none."""
+    return list(job.jobs) if job.is_group() else [job]
+
+
 def memory_is_guess(job: Any) -> bool:
     """Whether nobody has said what memory a job needs, so that it has Snakemake's default."""
-    if job.is_group():
-        return False
     memory = job.rule.resources.get("mem")
     return memory is not None and memory.raw == Resources.DEFAULTS["full"]["mem"]
 
@@ -341,7 +362,7 @@ def withdraw(workflow: Any, job: Any, begun: bool) -> None:
     if begun:
         scheduler.error_callback(job)
         return
-    for single in job.jobs if job.is_group() else [job]:
+    for single in members(job):
         workflow.persistence.cleanup(single)
     with scheduler._lock:
         scheduler.running.discard(job)
