@@ -296,8 +296,9 @@ class Executor(RealExecutor):  # type: ignore[misc]
         paths = [os.path.realpath(file) for file in job.input] if self.handed else []
         return {path: self.handed[path] for path in paths if path in self.handed}
 
-    def _ended(self, job: Any, outcome: Outcome) -> None:
+    def _ended(self, submission: Submission, outcome: Outcome) -> None:
         """Tell Snakemake how a job has ended. Called in a thread of Dask's."""
+        job, threads = submission.job, submission.resources["threads"]
         info = SubmittedJobInfo(job=job)
         if outcome.lost:
             self.internals.withdraw(self.workflow, job, begun=outcome.begun)
@@ -313,9 +314,9 @@ class Executor(RealExecutor):  # type: ignore[misc]
         except Exception as error:
             outcome.ok = False
             outcome.error = f"Its log or benchmark can't be written: {error}\n{outcome.error}"
-        self.account.add(outcome, job.threads)
+        self.account.add(outcome, threads)
         if self.records:
-            self.records.add(job, outcome)
+            self.records.add(job, threads, outcome)
         if outcome.ok:
             for path, (entry, identity) in outcome.entries.items():
                 if handover.identify(path) == identity:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import pickle
 import shlex
+import shutil
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -127,7 +128,9 @@ class JobTranslator:
     def command_task(self, job: Any, key: str, command: str) -> Task:
         """Return the task of a job that has to call Snakemake again."""
         environment = dict(self.workflow.spawned_job_args_factory.envvars())
-        payload = {"argv": ["/bin/sh", "-c", command], "env": environment, "cwd": self.cwd}
+        # Other shells drop the functions that bash exports, such as `module`.
+        executable = shutil.which("bash") or "/bin/sh"
+        payload = {"argv": [executable, "-c", command], "env": environment, "cwd": self.cwd}
         return Task(
             name=key,
             payload=pickle.dumps(payload),
@@ -310,7 +313,12 @@ def resources(job: Any, machines: list[dict[str, float]]) -> dict[str, float]:
 
 
 def threads(job: Any, machines: list[dict[str, float]]) -> int:
-    """Return how many threads a child Snakemake has for a job: no more than its worker."""
+    """Return how many threads a child Snakemake has for a job: no more than its worker.
+
+    Except for pipes and services, which have to run at once.
+    """
+    if any(single.is_pipe or single.is_service for single in members(job)):
+        return int(job.threads)
     largest = max(machine["threads"] for machine in machines)
     return max(1, int(min(job.threads, largest)))
 
