@@ -261,9 +261,10 @@ WORKFLOWS: dict[str, dict[str, str]] = {
     "flags and helpers of files": {
         "Snakefile": """
             import hashlib
+            configfile: "config.yaml"
             rule all:
                 input:
-                    "summed.txt", branch("old.txt" == "old.txt", then="chosen.txt"),
+                    "summed.txt", "chosen.txt",
                     collect("many/{x}.txt", x=["a", "b"]), "updated.txt",
             rule start:
                 output: temp("raw.txt")
@@ -273,7 +274,7 @@ WORKFLOWS: dict[str, dict[str, str]] = {
                 output: update("updated.txt")
                 script: "update.py"
             rule chosen:
-                input: before=exists("updated.txt")
+                input: branch(exists("raw.txt"), then="Snakefile", otherwise="config.yaml")
                 output: "chosen.txt"
                 params: base=subpath(output[0], basename=True), found=lookup("a/b", within=config)
                 script: "chosen.py"
@@ -314,11 +315,12 @@ WORKFLOWS: dict[str, dict[str, str]] = {
             rule handed_over:
                 output: "handed_over.txt"
                 handover: True
+                resources: gpu=1
                 shell: "echo {threads} > {output}"
             rule all:
                 default_target: True
                 input:
-                    "inner/one.txt", "inner/changed.txt", "base.txt", "derived.txt",
+                    "inner/one.txt", "changed.txt", "base.txt", "derived.txt",
                     "handed_over.txt",
         """,
         "other/Snakefile": """
