@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import secrets
 import shlex
@@ -12,7 +13,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
@@ -73,7 +74,9 @@ class Executor(RealExecutor):  # type: ignore[misc]
 
     def get_job_args(self, job: Any, **kwargs: Any) -> str:
         """Return the job's arguments to a child Snakemake, which gets the job's cores."""
-        return str(super().get_job_args(job, cores=max(1, job.threads), **kwargs))
+        assert self.session
+        cores = self.internals.threads(job, self.session.machines)
+        return str(super().get_job_args(job, cores=cores, **kwargs))
 
     def run_jobs(self, jobs: list[Any]) -> None:
         """Give jobs to Dask."""
@@ -83,6 +86,10 @@ class Executor(RealExecutor):  # type: ignore[misc]
         while end < len(jobs):
             begin, end = end, end + (PART if end else FIRST_PART)
             part = jobs[begin:end]
+            if self.refusing:
+                for job in part:
+                    self.internals.withdraw(self.workflow, job, begun=False)
+                continue
             self.translator.prepare(part)
             super().run_jobs(part)
             self._submit_batch()
@@ -90,21 +97,22 @@ class Executor(RealExecutor):  # type: ignore[misc]
     def run_job(self, job: Any) -> None:
         """Make a job's task, to be submitted with the rest of its part."""
         assert self.session
-        if self.stopping:
+        if self.refusing:
             self.internals.withdraw(self.workflow, job, begun=False)
             return
         info = SubmittedJobInfo(job=job)
+        # One prefix for all: Dask's work for each event grows with the number of prefixes. The rest
+        # is unique on a cluster that several runs use.
+        key = f"job-{self.folder.name}-{job.jobid}-{job.attempt}"
         try:
             needs = self._needs(job)
+            if self.translator.is_warm(job):
+                task = self.translator.warm_task(job, key, self._handed_to(job), self._is_read(job))
+            else:
+                task = self.translator.command_task(job, key, self.format_job_exec(job))
         except WorkflowError as error:
             self.report_job_error(info, msg=str(error))
             return
-        # One prefix for all: Dask's work for each event grows with the number of prefixes.
-        key = f"job-{job.jobid}-{job.attempt}"
-        if self.translator.is_warm(job):
-            task = self.translator.warm_task(job, key, self._handed_to(job), self._is_read(job))
-        else:
-            task = self.translator.command_task(job, key, self.format_job_exec(job))
         # Marks the output as incomplete, which has to be done before the job can begin.
         self.report_job_submission(info)
         self.batch.append(Submission(job, task, needs, job.priority, self._place(job)))
@@ -127,9 +135,14 @@ class Executor(RealExecutor):  # type: ignore[misc]
 
     def handle_job_error(self, job: Any) -> None:
         """Take back what has not begun, if Snakemake is about to stop because of this failure."""
-        keep_going = self.workflow.execution_settings.keep_going
-        if self.session and not keep_going and job.restart_times <= job.attempt - 1:
+        if self.session and self._ends_the_run(job):
+            self.refusing = True
             self._in_background(self.session.withdraw_queued)
+
+    def _ends_the_run(self, job: Any) -> bool:
+        """Whether Snakemake begins no more jobs after a failure of this one."""
+        keep_going = self.workflow.execution_settings.keep_going
+        return not keep_going and bool(job.restart_times <= job.attempt - 1)
 
     def shutdown(self) -> None:
         """End the run."""
@@ -198,6 +211,8 @@ class Executor(RealExecutor):  # type: ignore[misc]
         self.internals = jobs
         self.sigterm: Any = None
         self.stopping = False
+        # Whether jobs that Snakemake still sends are given back to it.
+        self.refusing = False
         preload = [name.strip() for name in settings.preload.split(",") if name.strip()]
         limit = None if settings.handover_mb is None else settings.handover_mb * 2**20
         runner = JobRunner(run, preload, limit, settings.jobs_per_process)
@@ -249,7 +264,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
         if self.stopping:
             self._in_background(session.withdraw_all)
             return
-        self.stopping = True
+        self.stopping = self.refusing = True
 
         def stop() -> None:
             former(signal.SIGTERM, None)
@@ -286,26 +301,27 @@ class Executor(RealExecutor):  # type: ignore[misc]
         readers = self.dag.depending[job]
         return any(not reader.is_norun and self.dag.needrun(reader) for reader in readers)
 
-    def _ended(self, job: Any, outcome: Outcome) -> None:
+    def _ended(self, submission: Submission, outcome: Outcome) -> None:
         """Tell Snakemake how a job has ended. Called in a thread of Dask's."""
+        job, threads = submission.job, submission.resources["threads"]
         info = SubmittedJobInfo(job=job)
         if outcome.lost:
             self.internals.withdraw(self.workflow, job, begun=outcome.begun)
             return
-        self.account.add(outcome, job.threads)
         for stream, text in ((sys.stdout, outcome.stdout), (sys.stderr, outcome.stderr)):
-            if text:
-                stream.write(text.decode(errors="replace"))
-                stream.flush()
-        for name, text in outcome.logs.items():
-            Path(name).write_bytes(text)
-        if outcome.ok and outcome.benchmark:
-            try:
+            _show(stream, text)
+        # Whatever goes wrong here, Snakemake has to hear of the job's end: it waits for it.
+        try:
+            for name, text in outcome.logs.items():
+                Path(name).write_bytes(text)
+            if outcome.ok and outcome.benchmark:
                 self.internals.write_benchmark(self.workflow, job, outcome)
-            except Exception as error:
-                outcome.ok, outcome.error = False, f"The benchmark can't be written: {error}"
+        except Exception as error:
+            outcome.ok = False
+            outcome.error = f"Its log or benchmark can't be written: {error}\n{outcome.error}"
+        self.account.add(outcome, threads)
         if self.records:
-            self.records.add(job, outcome)
+            self.records.add(job, threads, outcome)
         if outcome.ok:
             for path, (entry, identity) in outcome.entries.items():
                 if handover.identify(path) == identity:
@@ -319,9 +335,19 @@ class Executor(RealExecutor):  # type: ignore[misc]
             return
         if outcome.error.strip() not in outcome.stderr.decode(errors="replace"):
             self.logger.error(f"{job.name}, jobid {job.jobid}: {outcome.error}")
+        # Said now, as Snakemake's scheduler may be busy with sending more.
+        self.refusing |= self._ends_the_run(job)
         self.report_job_error(info)
 
     @staticmethod
     def _in_background(function: Callable[[], Any]) -> None:
         """Call from a thread, where locks that the main thread holds can be waited for."""
         threading.Thread(target=function, daemon=True).start()
+
+
+def _show(stream: TextIO, text: bytes) -> None:
+    """Print what a job has printed, in the stream's encoding, if it is still open."""
+    encoding = stream.encoding or "utf-8"
+    with contextlib.suppress(OSError, ValueError):
+        stream.write(text.decode(errors="replace").encode(encoding, "replace").decode(encoding))
+        stream.flush()

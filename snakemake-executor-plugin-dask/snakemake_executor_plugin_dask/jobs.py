@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import pickle
 import shlex
+import shutil
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -130,7 +131,9 @@ class JobTranslator:
     def command_task(self, job: Any, key: str, command: str) -> Task:
         """Return the task of a job that has to call Snakemake again."""
         environment = dict(self.workflow.spawned_job_args_factory.envvars())
-        payload = {"argv": ["/bin/sh", "-c", command], "env": environment, "cwd": self.cwd}
+        # Other shells drop the functions that bash exports, such as `module`.
+        executable = shutil.which("bash") or "/bin/sh"
+        payload = {"argv": [executable, "-c", command], "env": environment, "cwd": self.cwd}
         return Task(
             name=key,
             payload=pickle.dumps(payload),
@@ -199,7 +202,7 @@ class JobTranslator:
             "filename": script.filename,
             "search_path": script.search_path,
             "script_dir": self.script_dir,
-            "snakemake": pickle.dumps(snakemake_object(job, script.basedir)),
+            "snakemake": pickled(job, script.basedir),
             "shell_exec": job.resources.get("shell_exec"),
             "threads": job.threads,
             "env": self._environment(job),
@@ -227,6 +230,17 @@ class JobTranslator:
         if self.shared and (folder := job.resources.get("tmpdir")):
             environment |= dict.fromkeys(("TMPDIR", "TMP", "TEMPDIR", "TEMP"), folder)
         return environment
+
+
+def pickled(job: Any, basedir: str) -> bytes:
+    """Return the script's `snakemake` for its process. Raises WorkflowError if it can't go."""
+    try:
+        return pickle.dumps(snakemake_object(job, basedir))
+    except Exception as error:
+        raise WorkflowError(
+            f"{error}. What rule {job.rule.name} gives its script, such as params and config, has "
+            "to be made of what pickles."
+        ) from error
 
 
 def snakemake_object(job: Any, basedir: str) -> Snakemake:
@@ -288,8 +302,9 @@ def resources(job: Any, machines: list[dict[str, float]]) -> dict[str, float]:
         if name in largest and isinstance(value, int | float)
     }
     needs["threads"] = min(job.threads, largest["threads"])
-    if "mem_mb" in needs and memory_is_guess(job):
-        needs["mem_mb"] = min(needs["mem_mb"], largest["mem_mb"])
+    if "mem_mb" in needs and any(map(memory_is_guess, members(job))):
+        stated = [single.resources.mem_mb for single in members(job) if not memory_is_guess(single)]
+        needs["mem_mb"] = min(needs["mem_mb"], max(largest["mem_mb"], *stated, 0))
     if not any(all(machine.get(n, 0) >= v for n, v in needs.items()) for machine in machines):
         asked, *have = (
             ", ".join(f"{name}={value:g}" for name, value in sorted(offer.items()))
@@ -300,10 +315,24 @@ def resources(job: Any, machines: list[dict[str, float]]) -> dict[str, float]:
     return needs
 
 
+def threads(job: Any, machines: list[dict[str, float]]) -> int:
+    """Return how many threads a child Snakemake has for a job: no more than its worker.
+
+    Except for pipes and services, which have to run at once.
+    """
+    if any(single.is_pipe or single.is_service for single in members(job)):
+        return int(job.threads)
+    largest = max(machine["threads"] for machine in machines)
+    return max(1, int(min(job.threads, largest)))
+
+
+def members(job: Any) -> list[Any]:
+    """Return the jobs of a group, or the job that is in none."""
+    return list(job.jobs) if job.is_group() else [job]
+
+
 def memory_is_guess(job: Any) -> bool:
     """Whether nobody has said what memory a job needs, so that it has Snakemake's default."""
-    if job.is_group():
-        return False
     memory = job.rule.resources.get("mem")
     return memory is not None and memory.raw == Resources.DEFAULTS["full"]["mem"]
 
@@ -344,7 +373,7 @@ def withdraw(workflow: Any, job: Any, begun: bool) -> None:
     if begun:
         scheduler.error_callback(job)
         return
-    for single in job.jobs if job.is_group() else [job]:
+    for single in members(job):
         workflow.persistence.cleanup(single)
     with scheduler._lock:
         scheduler.running.discard(job)

@@ -90,7 +90,7 @@ def running(folder: Path) -> list[Running]:
             continue  # has ended, or begins, in this moment
         match last.split():
             case ["start", _, _, _, since]:
-                found.append(Running(int(path.name.split("-")[1]), float(since)))
+                found.append(Running(int(path.name.split("-")[-2]), float(since)))
     return found
 
 

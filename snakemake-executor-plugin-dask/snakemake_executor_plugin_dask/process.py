@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -53,8 +54,10 @@ class Process:
 
     def start(self) -> None:
         """Ask the server for the fork. Raises OSError if the server is gone."""
-        ours, theirs = socket.socketpair()
-        self.connection = Connection(ours.detach())
+        self.socket, theirs = socket.socketpair()
+        self.connection = Connection(os.dup(self.socket.fileno()))
+        # Its end alone doesn't close the connection: what it has started may have inherited it.
+        self.end.add_done_callback(self._hang_up)
         with theirs:
             fds = [theirs.fileno(), *(f.fileno() for f in (self.stdout, self.stderr, self.report))]
             socket.send_fds(self.control, [json.dumps({"fork": self.name}).encode()], fds)
@@ -105,8 +108,13 @@ class Process:
     def close(self) -> None:
         """Let it end when its job has."""
         self.connection.close()
+        self.socket.close()
         for file in (self.stdout, self.stderr, self.report):
             file.close()
+
+    def _hang_up(self, _: Future[dict[str, Any]]) -> None:
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
 
     def _reply(self, messages: list[bytes], time_limit: float | None) -> tuple[Any, Any] | None:
         """Return what a process says that will take another job; None if it won't say any more."""

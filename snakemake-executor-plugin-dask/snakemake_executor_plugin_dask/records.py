@@ -62,7 +62,7 @@ class Records:
             }
         )
 
-    def add(self, job: Any, outcome: Outcome) -> None:
+    def add(self, job: Any, threads: float, outcome: Outcome) -> None:
         """Write the line of a job that has ended."""
         single = not job.is_group()
         self._write(
@@ -79,7 +79,7 @@ class Records:
                 "started": outcome.started or None,
                 "wall": outcome.wall,
                 "cpu": outcome.cpu,
-                "threads": job.threads,
+                "threads": threads,
                 "max_rss": outcome.max_rss,
                 "read": outcome.read,
                 "written": outcome.written,

@@ -86,7 +86,7 @@ class Server:
             if self.control in ready and not self.answer():
                 break
         for pid in list(self.processes):
-            kill_session(pid)
+            kill_fork(pid)
         deadline = time.monotonic() + 5
         while self.processes and time.monotonic() < deadline:
             self.reap(grace=0)
@@ -110,7 +110,7 @@ class Server:
         if "kill" in request:
             for pid, process in self.processes.items():
                 if process.name == request["kill"]:
-                    kill_session(pid)
+                    kill_fork(pid)
         else:
             self.fork(request["fork"], list(fds))
         return True
@@ -195,6 +195,13 @@ def survivors(leader: int) -> list[int]:
                 if os.getsid(pid) == leader and ledger.start_time(pid):
                     alive.append(pid)
     return alive
+
+
+def kill_fork(pid: int) -> None:
+    """Kill a child that isn't reaped yet, with its session, which a new one has yet to make."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    kill_session(pid)
 
 
 def kill_session(leader: int) -> None:

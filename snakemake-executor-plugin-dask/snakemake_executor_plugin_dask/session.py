@@ -43,7 +43,7 @@ CONFIG = {
 class Session:
     """Keeps jobs on a cluster until they end, whatever becomes of workers and scheduler.
 
-    `on_end(job, outcome)` is called once for each submitted job, from one thread. An outcome that
+    `on_end(submission, outcome)` is called once for each job, from one thread. An outcome that
     is `lost` is of a job that was withdrawn.
     """
 
@@ -53,7 +53,7 @@ class Session:
         log: Path,
         run: str,
         runner: JobRunner,
-        on_end: Callable[[Any, Outcome], None],
+        on_end: Callable[[Submission, Outcome], None],
     ) -> None:
         self.run = run
         self.runner = runner
@@ -225,7 +225,7 @@ class Session:
                 return
             submission.settled = True
         try:
-            self.on_end(submission.job, outcome)
+            self.on_end(submission, outcome)
         finally:
             submission.future = None
             if submission.task.ledger:

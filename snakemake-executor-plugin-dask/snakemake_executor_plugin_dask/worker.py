@@ -102,6 +102,7 @@ class JobRunner(WorkerPlugin):  # type: ignore[misc]
     def run(self, task: Task) -> Outcome:
         """Run a job, unless an earlier attempt has ended well."""
         began = time.monotonic()
+        reason = ""
         for _ in range(SERVER_STARTS):
             if task.ledger and (known := self._known_end(task, task.ledger)):
                 return self._signed(known, began)
@@ -112,8 +113,9 @@ class JobRunner(WorkerPlugin):  # type: ignore[misc]
                 )
                 return self._signed(outcome, began)
             except ServerLostError as error:
-                logger.warning("%s: %s", task.name, error)
-        return self._signed(Outcome(ok=False, error="the fork server does not stay up"), began)
+                reason = str(error)
+                logger.warning("%s: %s", task.name, reason)
+        return self._signed(Outcome(ok=False, error=f"no process for the job: {reason}"), began)
 
     @staticmethod
     def _known_end(task: Task, path: str) -> Outcome | None:

@@ -141,6 +141,33 @@ def abandoned_spaces() -> list[Path]:
     return abandoned
 
 
+def check_same_files(
+    tmp_path: Path, workflow: dict[str, str], *arguments: str, **env: str
+) -> dict[str, bytes]:
+    """Compare what a workflow writes with what the local executor does. Returns its files.
+
+    In one folder, one after the other, so that paths in the files are the same, too.
+    """
+    ways: dict[str, tuple[str, list[str]]] = {
+        "local": ("local", []),
+        "forks": ("dask", ["--dask-jobs-per-process", "1"]),
+        "kept processes": ("dask", ["--dask-jobs-per-process", "1000"]),
+    }
+    outputs = {}
+    for way, (executor, more) in ways.items():
+        project = Project(tmp_path / "project")
+        for file, text in workflow.items():
+            project.write(file, text)
+        run = project.run(*more, *arguments, executor=executor, **env)
+        assert run.code == 0, run.text
+        outputs[way] = project.outputs()
+        project.close()
+        (tmp_path / "project").rename(tmp_path / way)
+    assert outputs["forks"] == outputs["kept processes"] == outputs["local"]
+    assert len(outputs["local"]) > len(workflow)
+    return outputs["local"]
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[Project]:
     project = Project(tmp_path / "project")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 import socket
 import subprocess
@@ -130,66 +129,6 @@ def test_attempt_waits_for_one_of_another_machine(
     began = time.monotonic()
     ledger.wait_until_alone(str(path))
     assert time.monotonic() - began < 0.5
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("by_file", [False, True])
-def test_existing_cluster(project: Project, by_file: bool) -> None:
-    """Two workers, of which one dies, and one that offers a resource the other has not."""
-    project.write(
-        "Snakefile",
-        """
-        rule all:
-            input: expand("out/{i}.txt", i=range(60)), "special.txt"
-        rule one:
-            output: "out/{i}.txt"
-            script: "one.py"
-        rule special:
-            output: "special.txt"
-            resources: licence=1
-            script: "one.py"
-        """,
-    )
-    project.write(
-        "one.py",
-        """
-        import time
-        time.sleep(0.05)
-        open(snakemake.output[0], "w").write("x")
-        """,
-    )
-    file = project.path / "scheduler.json"
-    dask = [sys.executable, "-m", "dask"]
-    common = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    processes = [
-        subprocess.Popen(
-            [*dask, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard",
-             "--scheduler-file", str(file)],
-            **common,
-        )
-    ]  # fmt: skip
-    try:
-        project.wait_for(lambda: file.exists() and file.read_text().endswith("}"))
-        worker = [*dask, "worker", "--scheduler-file", str(file), "--no-dashboard", "--no-nanny",
-                  "--nthreads", "1", "--host", "127.0.0.1"]  # fmt: skip
-        processes.append(subprocess.Popen(worker, **common))
-        processes.append(subprocess.Popen([*worker, "--resources", "licence=1"], **common))
-        address = json.loads(file.read_text())["address"]
-        where = str(file) if by_file else address
-        process = project.start("--dask-cluster", where)
-        project.wait_for(lambda: len(list(project.path.glob("out/*.txt"))) > 10)
-        processes[1].kill()
-        run = project.finish(process)
-        assert run.code == 0, run.text
-        assert f"cluster at {address}" in run.text
-        assert len(list(project.path.glob("out/*.txt"))) == 60
-        assert project.read("special.txt") == "x"
-        # It is left running.
-        assert processes[0].poll() is None and processes[2].poll() is None
-    finally:
-        for process_ in processes:
-            process_.kill()
-            process_.wait()
 
 
 def test_job_withdrawn_before_it_begins(tmp_path: Path) -> None:

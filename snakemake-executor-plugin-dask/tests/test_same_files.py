@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import Project
+from conftest import check_same_files
 
 DUMP = """
     import json
@@ -274,6 +274,85 @@ WORKFLOWS: dict[str, dict[str, str]] = {
             atexit.register(lambda: open("at_exit", "w").write("called"))
         """,
     },
+    "flags and helpers of files": {
+        "Snakefile": """
+            import hashlib
+            configfile: "config.yaml"
+            rule all:
+                input:
+                    "summed.txt", "chosen.txt",
+                    collect("many/{x}.txt", x=["a", "b"]), "updated.txt",
+            rule start:
+                output: temp("raw.txt")
+                shell: "echo 1 > {output}"
+            rule update:
+                input: "raw.txt", before_update("updated.txt")
+                output: update("updated.txt")
+                script: "update.py"
+            rule chosen:
+                input: branch(exists("raw.txt"), then="Snakefile", otherwise="config.yaml")
+                output: "chosen.txt"
+                params: base=subpath(output[0], basename=True), found=lookup("a/b", within=config)
+                script: "chosen.py"
+            rule summed:
+                output: ensure("summed.txt", sha256=hashlib.sha256(b"sum").hexdigest())
+                script: "summed.py"
+            rule many:
+                input: flags="update.py"
+                output: "many/{x,[a-z]}.txt"
+                script: "chosen.py"
+        """,
+        "config.yaml": "a: {b: found}\n",
+        "updated.txt": "0\n",
+        "update.py": """
+            with open("updated.txt", "a") as file:
+                file.write(open(snakemake.input[0]).read())
+        """,
+        "chosen.py": 'open(snakemake.output[0], "w").write(str(snakemake.params))\n',
+        "summed.py": 'open(snakemake.output[0], "w").write("sum")\n',
+    },
+    "modules, inherited and handed over rules": {
+        "Snakefile": """
+            module other:
+                snakefile: "other/Snakefile"
+                prefix: "inner"
+                config: {"word": "configured"}
+            use rule * from other exclude spare as other_*
+            use rule one from other as changed with:
+                output: "changed.txt"
+                threads: 2
+            rule base:
+                output: "base.txt"
+                params: word="base"
+                script: "other/one.py"
+            use rule base as derived with:
+                output: "derived.txt"
+                params: word="derived"
+            rule handed_over:
+                output: "handed_over.txt"
+                handover: True
+                resources: gpu=1
+                shell: "echo {threads} > {output}"
+            rule all:
+                default_target: True
+                input:
+                    "inner/one.txt", "changed.txt", "base.txt", "derived.txt",
+                    "handed_over.txt",
+        """,
+        "other/Snakefile": """
+            rule one:
+                output: "one.txt"
+                params: word=config["word"]
+                script: "one.py"
+            rule spare:
+                output: "spare.txt"
+                shell: "false"
+        """,
+        "other/one.py": """
+            with open(snakemake.output[0], "w") as file:
+                print(snakemake.params.word, snakemake.rule, snakemake.threads, file=file)
+        """,
+    },
 }
 
 
@@ -298,21 +377,4 @@ QUICK = ("script", "temp, protected, ensure, touch, directory")
 def test_same_files(tmp_path: Path, name: str) -> None:
     if name == "R" and not shutil.which("Rscript"):
         pytest.skip("there is no R here")
-    outputs = {}
-    ways: dict[str, tuple[str, list[str]]] = {
-        "local": ("local", []),
-        "forks": ("dask", []),
-        "kept processes": ("dask", ["--dask-jobs-per-process", "100"]),
-    }
-    # In one folder, one after the other, so that paths in the files are the same, too.
-    for way, (executor, arguments) in ways.items():
-        project = Project(tmp_path / "project")
-        for file, text in WORKFLOWS[name].items():
-            project.write(file, text)
-        run = project.run(*arguments, executor=executor)
-        assert run.code == 0, run.text
-        outputs[way] = project.outputs()
-        project.close()
-        (tmp_path / "project").rename(tmp_path / way)
-    assert outputs["forks"] == outputs["kept processes"] == outputs["local"]
-    assert len(outputs["local"]) > len(WORKFLOWS[name])
+    check_same_files(tmp_path, WORKFLOWS[name])

@@ -1,0 +1,172 @@
+"""A cluster that was there before the run, and that others use."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from conftest import Project, gone
+
+pytestmark = pytest.mark.slow
+
+
+class DaskCluster:
+    """A scheduler and workers of one thread, started with Dask's own commands."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "scheduler.json"
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self.start("scheduler", "--port", "0", "--no-dashboard")
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "dask", *arguments, "--host", "127.0.0.1"]
+        command += ["--scheduler-file", str(self.file)]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.processes.append(process)
+        return process
+
+    def worker(self, *arguments: str) -> subprocess.Popen[bytes]:
+        return self.start("worker", "--no-dashboard", "--no-nanny", "--nthreads", "1", *arguments)
+
+    def is_up(self) -> bool:
+        return self.file.exists() and self.file.read_text().endswith("}")
+
+    @property
+    def address(self) -> str:
+        return str(json.loads(self.file.read_text())["address"])
+
+    def close(self) -> None:
+        for process in self.processes:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def cluster(project: Project) -> Iterator[DaskCluster]:
+    cluster = DaskCluster(project.path)
+    try:
+        project.wait_for(cluster.is_up)
+        yield cluster
+    finally:
+        cluster.close()
+
+
+MANY = """
+    rule all:
+        input: expand("out/{i}.txt", i=range(60)), config.get("more", [])
+    rule one:
+        output: "out/{i}.txt"
+        script: "one.py"
+    rule special:
+        output: "special.txt"
+        resources: licence=1
+        script: "one.py"
+"""
+ONE = """
+    import os, time
+    time.sleep(0.05)
+    open(snakemake.output[0], "w").write(os.getcwd())
+"""
+
+
+def write_many(project: Project) -> None:
+    project.write("Snakefile", MANY)
+    project.write("one.py", ONE)
+
+
+def done(project: Project) -> int:
+    return len(list(project.path.glob("out/*.txt")))
+
+
+@pytest.mark.parametrize("by_file", [False, True])
+def test_worker_dies(project: Project, cluster: DaskCluster, by_file: bool) -> None:
+    """Of two, of which the other offers a resource."""
+    write_many(project)
+    mortal = cluster.worker()
+    special = cluster.worker("--resources", "licence=1")
+    where = str(cluster.file) if by_file else cluster.address
+    process = project.start("--dask-cluster", where, "--config", "more=special.txt")
+    project.wait_for(lambda: done(project) > 10)
+    mortal.kill()
+    run = project.finish(process)
+    assert run.code == 0, run.text
+    assert f"cluster at {cluster.address}" in run.text
+    assert done(project) == 60
+    assert project.exists("special.txt")
+    # It is left running.
+    assert cluster.processes[0].poll() is None and special.poll() is None
+
+
+def test_all_workers_die(project: Project, cluster: DaskCluster) -> None:
+    """The run waits for others."""
+    write_many(project)
+    workers = [cluster.worker(), cluster.worker()]
+    process = project.start("--dask-cluster", cluster.address)
+    project.wait_for(lambda: done(project) > 10)
+    for worker in workers:
+        worker.kill()
+        worker.wait()
+    cluster.worker()
+    run = project.finish(process)
+    assert run.code == 0, run.text
+    assert done(project) == 60
+
+
+def test_scheduler_dies(project: Project, cluster: DaskCluster) -> None:
+    """Nobody starts it again: the run ends, and the next one does the rest."""
+    write_many(project)
+    cluster.worker()
+    process = project.start("--dask-cluster", cluster.address)
+    project.wait_for(lambda: done(project) > 10)
+    cluster.processes[0].kill()
+    run = project.finish(process)
+    assert run.code == 1
+    assert "the Dask scheduler was lost" in run.text
+    assert {path.read_text() for path in project.path.glob("out/*.txt")} == {str(project.path)}
+    run = project.run("--rerun-triggers", "mtime")
+    assert run.code == 0, run.text
+    assert done(project) == 60
+
+
+def test_two_runs_at_once(project: Project, cluster: DaskCluster, tmp_path: Path) -> None:
+    """Of workflows with jobs of the same numbers; one is interrupted, the other is not."""
+    cluster.worker()
+    cluster.worker()
+    other = Project(tmp_path / "other")
+    third = Project(tmp_path / "third")
+    running = []
+    for each in (project, other, third):
+        write_many(each)
+        running.append(each.start("--dask-cluster", cluster.address))
+    try:
+        project.wait_for(lambda: done(third) > 5)
+        third.main(running[2]).send_signal(signal.SIGINT)
+        for each, process in zip((project, other), running, strict=False):
+            run = each.finish(process)
+            assert run.code == 0, run.text
+            texts = [path.read_text() for path in each.path.glob("out/*.txt")]
+            assert texts == [str(each.path)] * 60
+        assert third.finish(running[2]).code != 0
+        assert done(third) < 60
+    finally:
+        other.close()
+        third.close()
+
+
+def test_nothing_of_a_run_is_left_on_its_workers(project: Project, cluster: DaskCluster) -> None:
+    write_many(project)
+    worker = cluster.worker()
+    project.wait_for(lambda: psutil.Process(worker.pid).num_threads() > 1)
+    for _ in range(2):
+        process = project.start("--dask-cluster", cluster.address, "--forceall")
+        project.wait_for(lambda: psutil.Process(worker.pid).children())
+        servers = [child.pid for child in psutil.Process(worker.pid).children()]
+        run = project.finish(process)
+        assert run.code == 0, run.text
+        assert gone(servers, 20)

@@ -1,0 +1,129 @@
+"""Options of Snakemake's that choose what runs, and how, do what they do with its own executor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import Project, check_same_files
+
+WORKFLOW = {
+    "Snakefile": """
+        localrules: here
+        rule all:
+            input: expand("second/{i}.txt", i=range(3)), "here.txt"
+        rule first:
+            output: temp("first/{i}.txt")
+            resources: gpu=1
+            script: "first.py"
+        rule second:
+            input: "first/{i}.txt"
+            output: "second/{i}.txt"
+            resources: gpu=2
+            params: note=config.get("note")
+            shell: "(cat {input}; echo {threads} {resources.gpu} {params.note}) > {output}"
+        rule here:
+            output: "here.txt"
+            shell: "echo $PWD > {output}"
+    """,
+    "first.py": """
+        with open(snakemake.output[0], "w") as file:
+            print(snakemake.wildcards.i, snakemake.threads, snakemake.resources.gpu, file=file)
+    """,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "options",
+    [
+        "--until first",
+        "--omit-from second",
+        "--batch all=1/2",
+        "--forcerun first",
+        "--prioritize second/2.txt",
+        "--resources gpu=2",
+        "--scheduler-subsample 1",
+        "--set-threads first=2",
+        "--set-resources first:gpu=2",
+        "--default-resources mem_mb=10 gpu=1",
+        "--set-resource-scopes gpu=local",
+        "--groups first=pair second=pair --group-components pair=2",
+        "--config note=noted",
+        "--notemp",
+        "--directory elsewhere",
+        "--jobs 1",
+        "--cores all",
+        "--local-cores 1",
+        "--scheduler ilp",
+        "--max-jobs-per-timespan 2/1s",
+        "--rerun-triggers mtime",
+        "--drop-metadata",
+    ],
+)
+def test_same_files(tmp_path: Path, options: str) -> None:
+    check_same_files(tmp_path, WORKFLOW, *options.split())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "command",
+    [
+        "--dry-run",
+        "--summary",
+        "--dag",
+        "--rulegraph",
+        "--d3dag",
+        "--list-rules",
+        "--lint",
+        "--touch",
+        "--unlock",
+        "--containerize",
+        "--cleanup-metadata here.txt",
+        "--delete-all-output",
+        "--report report.html",
+        "--list-input-changes",
+        "--conda-cleanup-envs",
+        "--print-compilation",
+    ],
+)
+def test_commands_that_run_nothing_start_nothing(project: Project, command: str) -> None:
+    for name, text in WORKFLOW.items():
+        project.write(name, text)
+    run = project.run(*command.split())
+    assert "Dask:" not in run.text
+    assert not project.exists(".snakemake/dask")
+    assert not project.exists("here.txt")
+
+
+def test_no_more_jobs_at_once_than_asked_for(project: Project) -> None:
+    project.write(
+        "Snakefile",
+        """
+        rule all:
+            input: expand("out/{i}.txt", i=range(6))
+        rule one:
+            output: "out/{i}.txt"
+            shell: "mkdir alone && sleep 0.1 && rmdir alone && touch {output}"
+        """,
+    )
+    run = project.run("--jobs", "1")
+    assert run.code == 0, run.text
+
+
+@pytest.mark.slow
+def test_resources_of_a_run_are_kept(project: Project) -> None:
+    """No worker knows of a licence: Snakemake keeps account of it."""
+    project.write(
+        "Snakefile",
+        """
+        rule all:
+            input: expand("out/{i}.txt", i=range(6))
+        rule one:
+            output: "out/{i}.txt"
+            resources: licence=1
+            shell: "mkdir alone && sleep 0.1 && rmdir alone && touch {output}"
+        """,
+    )
+    run = project.run("--resources", "licence=1")
+    assert run.code == 0, run.text
