@@ -16,8 +16,9 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+from .ledger import kill_session
 from .process import Exit, Process
-from .server import KEEP_MEMORY, kill_session
+from .server import KEEP_MEMORY
 
 # What is preloaded may be compiled first, by many servers at once on as many nodes.
 START_SECONDS = 300.0

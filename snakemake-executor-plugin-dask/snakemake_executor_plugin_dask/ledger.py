@@ -110,14 +110,27 @@ def wait_until_alone(path: str) -> Record:
     deadline = time.monotonic() + LEASE_SECONDS
     while (attempt := (record := read(path)).open) and time.monotonic() < deadline:
         if attempt.host == socket.gethostname():
-            if start_time(attempt.pid) != attempt.start_time:
+            found = start_time(attempt.pid)
+            if found in (attempt.start_time, 0):
+                # What it has started outlives it if its fork server was lost, too.
+                kill_session(attempt.pid)
+            if found != attempt.start_time:
                 # Its fork server notes the end just after the process is gone.
                 time.sleep(0.2)
                 return read(path)
-            with contextlib.suppress(OSError):
-                os.killpg(attempt.pid, signal.SIGKILL)
         time.sleep(0.05)
     return record
+
+
+def kill_session(leader: int) -> None:
+    """Kill a job's process group, and what left the group but not the session."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, signal.SIGKILL)
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                if os.getsid(int(entry.name)) == leader:
+                    os.kill(int(entry.name), signal.SIGKILL)
 
 
 def start_time(pid: int) -> int:

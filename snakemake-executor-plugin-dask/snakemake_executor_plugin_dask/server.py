@@ -143,7 +143,7 @@ class Server:
             if survivors(pid):
                 if now < deadline:
                     continue
-                kill_session(pid)
+                ledger.kill_session(pid)
             self.lingering.pop(pid)
             process = self.processes.pop(pid)
             io = ledger.bytes_read_and_written(pid)
@@ -201,18 +201,7 @@ def kill_fork(pid: int) -> None:
     """Kill a child that isn't reaped yet, with its session, which a new one has yet to make."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    kill_session(pid)
-
-
-def kill_session(leader: int) -> None:
-    """Kill a job's process group, and what left the group but not the session."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(leader, signal.SIGKILL)
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                if os.getsid(int(entry.name)) == leader:
-                    os.kill(int(entry.name), signal.SIGKILL)
+    ledger.kill_session(pid)
 
 
 def preload(modules: list[str]) -> None:
