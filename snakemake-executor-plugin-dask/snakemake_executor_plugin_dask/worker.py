@@ -74,6 +74,8 @@ class JobRunner(WorkerPlugin):  # type: ignore[misc]
         """Start the fork server; tell the scheduler what this machine has."""
         self.worker = worker
         self.lock = threading.Lock()
+        # Once it is, what still runs or waits here is for other workers.
+        self.ending = False
         memory = worker.memory_manager.memory_limit or machine.memory_bytes()
         self.space = HandoverSpace(self.run_id, self.handover_bytes, memory)
         self.server = self._new_server()
@@ -89,6 +91,7 @@ class JobRunner(WorkerPlugin):  # type: ignore[misc]
 
     async def teardown(self, worker: Worker) -> None:
         """End all jobs, and forget what was handed over."""
+        self.ending = True
         self.watch.cancel()
         self.server.kill_all()
         await asyncio.to_thread(self.server.close)
@@ -104,6 +107,8 @@ class JobRunner(WorkerPlugin):  # type: ignore[misc]
         began = time.monotonic()
         reason = ""
         for _ in range(SERVER_STARTS):
+            if self.ending:
+                return self._signed(Outcome(ok=False, lost=True), began)
             if task.ledger and (known := self._known_end(task, task.ledger)):
                 return self._signed(known, began)
             server = self._living_server()
@@ -203,8 +208,10 @@ class JobRunner(WorkerPlugin):  # type: ignore[misc]
                 )
                 heard = time.monotonic()
         logger.warning("The scheduler can't be reached; ending all jobs.")
+        self.ending = True
         self.server.kill_all()
-        await self.worker.close()
+        # Which cancels this task.
+        self.closing = asyncio.create_task(self.worker.close())
 
 
 class HandoverSpace:

@@ -170,3 +170,47 @@ def test_nothing_of_a_run_is_left_on_its_workers(project: Project, cluster: Dask
         run = project.finish(process)
         assert run.code == 0, run.text
         assert gone(servers, 20)
+
+
+def test_worker_is_retired(project: Project, cluster: DaskCluster) -> None:
+    """At its walltime, as batch systems do it; its job runs again on another."""
+    write_many(project)
+    project.write("one.py", ONE.replace("0.05", "0.4"))
+    mortal = cluster.worker("--lifetime", "8 seconds")
+    cluster.worker()
+    run = project.run("--dask-cluster", cluster.address, "--dask-lost-retries", "1")
+    assert run.code == 0, run.text
+    assert done(project) == 60
+    assert mortal.wait(5) == 0
+
+
+def test_worker_is_cut_off(project: Project, cluster: DaskCluster) -> None:
+    """It ends its job by itself, before the job can run elsewhere, too."""
+    project.write("Snakefile", "rule one:\n    output: 'one.txt'\n    script: 'one.py'\n")
+    project.write(
+        "one.py",
+        """
+        import os, time
+        with open("starts", "a") as file:
+            print(os.getpid(), file=file)
+        while not os.path.exists("go"):
+            time.sleep(0.05)
+        open(snakemake.output[0], "w").write("whole")
+        """,
+    )
+    cluster.worker()
+    process = project.start("--dask-cluster", cluster.address)
+    project.wait_for(lambda: project.exists("starts"))
+    [first] = map(int, project.read("starts").split())
+    scheduler = cluster.processes[0]
+    scheduler.send_signal(signal.SIGSTOP)
+    try:
+        assert gone([first], 30)
+    finally:
+        scheduler.send_signal(signal.SIGCONT)
+    project.write("go", "")
+    cluster.worker()
+    run = project.finish(process)
+    assert run.code == 0, run.text
+    assert len(project.read("starts").split()) == 2
+    assert project.read("one.txt") == "whole"
