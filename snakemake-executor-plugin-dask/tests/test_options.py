@@ -85,6 +85,8 @@ def test_same_files(tmp_path: Path, options: str) -> None:
         "--list-input-changes",
         "--conda-cleanup-envs",
         "--print-compilation",
+        # For local execution only.
+        "--edit-notebook here.txt",
     ],
 )
 def test_commands_that_run_nothing_start_nothing(project: Project, command: str) -> None:
