@@ -61,11 +61,11 @@ async def serve_worker(threads: int, memory_mb: int, security: Security | None =
     address = (await asyncio.to_thread(sys.stdin.readline)).strip()
     if not address:
         return
+    # From now on: it may take long to reach the scheduler, or for ever.
+    ended = asyncio.create_task(end_of_input())
     async with worker(address, threads, memory_mb, security) as running:
-        await asyncio.wait(
-            [asyncio.create_task(end_of_input()), asyncio.create_task(running.finished())],
-            return_when=asyncio.FIRST_COMPLETED,
-        )
+        finished = asyncio.create_task(running.finished())
+        await asyncio.wait([ended, finished], return_when=asyncio.FIRST_COMPLETED)
 
 
 def worker(scheduler: str, threads: int, memory_mb: int, security: Security | None) -> Worker:
