@@ -112,7 +112,6 @@ class JobTranslator:
                 starts=self.starts,
                 benchmark_repeats=(job.benchmark_repeats or 1) if job.benchmark else 0,
             )
-        updates = any("update" in file.flags for file in job.output)
         return Task(
             name=key,
             payload=pickle.dumps(payload),
@@ -123,8 +122,7 @@ class JobTranslator:
             # What a shell command prints is for the console unless it says otherwise itself.
             log=self._absolute(log) if log else None,
             time_limit=time_limit(job),
-            # An output that is changed in place can't be begun again.
-            starts=1 if updates else self.starts,
+            starts=self._starts(job),
             benchmark_repeats=(job.benchmark_repeats or 1) if job.benchmark else 0,
         )
 
@@ -139,8 +137,13 @@ class JobTranslator:
             payload=pickle.dumps(payload),
             ledger=self._ledger(key),
             time_limit=time_limit(job),
-            starts=self.starts,
+            starts=self._starts(job),
         )
+
+    def _starts(self, job: Any) -> int:
+        """Return how often a job may begin: once if it changes an output in place."""
+        outputs = (file for single in members(job) for file in single.output)
+        return 1 if any("update" in file.flags for file in outputs) else self.starts
 
     def _ledger(self, key: str) -> str:
         return os.path.join(self.ledgers, key)  # noqa: PTH118

@@ -289,8 +289,14 @@ class Session:
 
     def _find_machines(self) -> list[dict[str, float]]:
         self.client.wait_for_workers(1, timeout=WORKER_SECONDS)
-        workers = self.client.scheduler_info(n_workers=-1)["workers"]
-        return [worker["resources"] for worker in workers.values()]
+        deadline = time.monotonic() + WORKER_SECONDS
+        while time.monotonic() < deadline:
+            workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
+            # One that has just joined has yet to say what it offers (see `JobRunner.setup`).
+            if machines := [w["resources"] for w in workers if "threads" in w["resources"]]:
+                return machines
+            time.sleep(0.1)
+        raise TimeoutError("no worker says what it offers")
 
     def refresh_machines(self) -> None:
         """Look again at what the workers offer."""

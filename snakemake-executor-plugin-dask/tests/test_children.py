@@ -7,9 +7,13 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from conftest import Project, check_same_files
+from snakemake.settings.types import DeploymentMethod
+
+from snakemake_executor_plugin_dask.jobs import JobTranslator
 
 pytestmark = pytest.mark.slow
 
@@ -289,3 +293,19 @@ def test_container(tmp_path: Path) -> None:
         PATH=path,
     )
     assert files["containers"] == b"image.sif\n"
+
+
+def test_which_jobs_have_an_environment() -> None:
+    """Of conda, which would have to be installed, only that the job isn't run in a fork."""
+    translator = JobTranslator.__new__(JobTranslator)
+    rules = {
+        DeploymentMethod.CONDA: {"conda_env": "env.yaml"},
+        DeploymentMethod.APPTAINER: {"container_img": "image.sif"},
+        DeploymentMethod.ENV_MODULES: {"env_modules": ["tools"]},
+    }
+    nothing = {"conda_env": None, "container_img": None, "env_modules": None}
+    for method in rules:
+        translator.methods = {method}
+        for other, directive in rules.items():
+            job = SimpleNamespace(rule=SimpleNamespace(**nothing | directive))
+            assert translator._in_environment(job) == (other == method)

@@ -69,6 +69,7 @@ def test_params_that_do_not_pickle_are_the_failure_of_their_job(
     assert project.exists("good.txt") or not keep_going
 
 
+@pytest.mark.slow
 def test_failure_while_jobs_are_still_being_sent(project: Project) -> None:
     """What Snakemake has in hand isn't begun after all."""
     project.write(

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -113,6 +114,19 @@ def test_all_workers_die(project: Project, cluster: DaskCluster) -> None:
         worker.kill()
         worker.wait()
     cluster.worker()
+    run = project.finish(process)
+    assert run.code == 0, run.text
+    assert done(project) == 60
+
+
+def test_workers_that_come_after_the_run(project: Project, cluster: DaskCluster) -> None:
+    """They are known to the scheduler before they have said what they offer."""
+    write_many(project)
+    process = project.start("--dask-cluster", cluster.address)
+    time.sleep(3)
+    assert process.poll() is None
+    for _ in range(3):
+        cluster.worker()
     run = project.finish(process)
     assert run.code == 0, run.text
     assert done(project) == 60

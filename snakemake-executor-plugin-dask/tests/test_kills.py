@@ -57,6 +57,33 @@ def test_jobs_with_processes_of_their_own(project: Project, victims: str, rule: 
         assert project.read(target).split() == [str(k) for k in range(1, 21)], target
 
 
+@pytest.mark.parametrize(
+    "how", ["script: 'one.py'", "run: exec(open('one.py').read(), {'snakemake': None})"]
+)
+def test_what_is_changed_in_place_is_not_begun_again(project: Project, how: str) -> None:
+    project.write("Snakefile", f"rule one:\n    output: update('one.txt')\n    {how}\n")
+    project.write("one.txt", "before\n")
+    project.write(
+        "one.py",
+        """
+        import time
+        with open("one.txt", "a") as file:
+            print("begun", file=file, flush=True)
+            time.sleep(60)
+        """,
+    )
+    process = project.start("--forceall")
+    project.wait_for(lambda: "begun" in project.read("one.txt"))
+    worker = project.node(process, "worker")
+    assert worker
+    os.kill(worker, signal.SIGKILL)
+    run = project.finish(process)
+    assert run.code == 1
+    assert "lost with its worker or killed 1 times, not tried again" in run.text
+    # Snakemake puts it back.
+    assert project.read("one.txt") == "before\n"
+
+
 @pytest.fixture
 def limited() -> Iterator[Path]:
     """A control group with 1 GB of memory, where this process may make one."""

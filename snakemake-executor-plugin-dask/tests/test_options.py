@@ -85,6 +85,8 @@ def test_same_files(tmp_path: Path, options: str) -> None:
         "--list-input-changes",
         "--conda-cleanup-envs",
         "--print-compilation",
+        # For local execution only.
+        "--edit-notebook here.txt",
     ],
 )
 def test_commands_that_run_nothing_start_nothing(project: Project, command: str) -> None:
@@ -127,3 +129,24 @@ def test_resources_of_a_run_are_kept(project: Project) -> None:
     )
     run = project.run("--resources", "licence=1")
     assert run.code == 0, run.text
+
+
+def test_priorities(project: Project) -> None:
+    """What is urgent runs first, once there is a queue."""
+    project.write(
+        "Snakefile",
+        """
+        rule all:
+            input: expand("out/{i}.txt", i=range(8))
+        for i in range(8):
+            rule:
+                output: f"out/{i}.txt"
+                params: i=i
+                priority: (i * 3) % 8
+                shell: "echo {params.i} >> order; sleep 0.3; touch {output}"
+        """,
+    )
+    run = project.run("--dask-threads", "1")
+    assert run.code == 0, run.text
+    _, *rest = [int(i) * 3 % 8 for i in project.read("order").split()]
+    assert rest == sorted(rest, reverse=True)

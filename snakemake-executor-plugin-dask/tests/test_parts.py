@@ -16,6 +16,7 @@ import pytest
 from conftest import Project, gone
 
 from snakemake_executor_plugin_dask import Executor, ledger, machine
+from snakemake_executor_plugin_dask.clusters import processes
 from snakemake_executor_plugin_dask.forkserver import ForkServer
 
 
@@ -176,6 +177,24 @@ def test_jobs_go_where_their_largest_input_is() -> None:
     assert executor._place(SimpleNamespace(input=["unknown"])) is None
     executor.session.machines.pop()
     assert executor._place(job) is None
+
+
+@pytest.mark.slow
+def test_worker_that_finds_no_scheduler_ends_with_its_starter(tmp_path: Path) -> None:
+    """As when Snakemake was killed while its cluster started."""
+    log = tmp_path / "log"
+    worker = processes.spawn("node", "worker", "1", "100", log=log, listen=False)
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        address = f"tcp://127.0.0.1:{unused.getsockname()[1]}"
+    try:
+        processes.tell(worker, address)
+        time.sleep(3)
+        assert worker.poll() is None
+        assert worker.stdin
+        worker.stdin.close()
+        worker.wait(30)
+    finally:
+        worker.kill()
 
 
 def test_local_cluster_listens_on_loopback_only(project: Project) -> None:
