@@ -202,13 +202,14 @@ class Session:
             return
         try:
             # Mostly the outcome has been sent ahead, if its worker has not died just then.
-            outcome = self.outcomes.pop(future.key, None) or future.result()
+            outcome = self.outcomes.pop(future.key, None) or future.result(CONNECT_SECONDS)
         except KilledWorker:
             # Dask counts jobs that were only waiting on a worker that died; the ledger doesn't.
             self._send([submission])
             return
         except (Exception, asyncio.CancelledError) as error:
-            if future.status == "cancelled":
+            # With a scheduler that is lost in this moment, nobody answers.
+            if future.status == "cancelled" or isinstance(error, TimeoutError):
                 if not self.closing:
                     self._recover()
                 return

@@ -43,6 +43,8 @@ with open(snakemake.output[0], "w") as file:
     file.write(" whole")
 note("end")
 """
+# Where jobs of snakemake-executor-plugin-slurm look for Slurm's configuration, and nowhere else.
+SITE = Path("/etc/slurm/slurm.conf")
 JOBQUEUE = {"cores": 2, "memory": "2GB", "processes": 1, "queue": "tcourt_intra"}
 
 
@@ -138,3 +140,13 @@ def project(slurm: Slurm, tmp_path: Path) -> Iterator[Project]:
     project = Project(tmp_path / "project")
     yield project
     project.close()
+
+
+@pytest.fixture
+def site(slurm: Slurm) -> Iterator[None]:
+    """The tests' Slurm as that of this machine."""
+    assert not SITE.exists() and not SITE.is_symlink(), f"{SITE} belongs to another Slurm"
+    SITE.parent.mkdir(exist_ok=True)
+    SITE.symlink_to(slurm.conf)
+    yield
+    SITE.unlink()

@@ -64,6 +64,7 @@ JobAcctGatherType=jobacct_gather/linux
 {nodes}
 PartitionName=tcourt_intra Nodes=ALL Default=YES MaxNodes=1 DefaultTime=60 MaxTime=1440 State=UP
 PartitionName=2tcourt Nodes=ALL DefaultTime=60 MaxTime=720 State=UP
+PartitionName=closed Nodes=ALL AllowAccounts=others State=UP
 """
 
 SLURMDBD_CONF = """\
@@ -132,7 +133,7 @@ class Slurm:
         wait_for(lambda: run("scontrol", "ping", check=False).count(" UP"), "slurmctld")
         for node in self.nodes:
             self.start_node(node)
-        wait_for(lambda: self.states() == ["idle"] * len(self.nodes), "the nodes")
+        wait_for(lambda: self.states() == ["idle"] * len(self.nodes), "the nodes", 120)
 
     def start_node(self, node: str) -> None:
         """Start a node's daemon."""
@@ -176,7 +177,7 @@ class Slurm:
         host = socket.gethostname().partition(".")[0]
         nodes = "\n".join(
             f"NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} "
-            f"CPUs={CPUS} RealMemory={MEMORY_MB} State=UNKNOWN"
+            f"CPUs={CPUS} RealMemory={MEMORY_MB} Feature=broadwell State=UNKNOWN"
             for node, port in zip(self.nodes, node_ports, strict=True)
         )
         values = {

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-from pathlib import Path
 
 import pytest
-from conftest import ROOT, copy_checkout
+from conftest import ROOT
 
 from .conftest import Project
 from .daemons import Slurm, run, wait_for
@@ -30,20 +28,6 @@ def submit(project: Project, *options: str, arguments: str = "") -> str:
 def output(project: Project, job: str) -> str:
     wait_for(lambda: not run("squeue", "-h", "-n", "deriv-ops").strip(), "the end", 240)
     return (project.path / f"logs/slurm-{job}.out").read_text()
-
-
-def test_script_computes_the_toy_model(slurm: Slurm, tmp_path: Path, monkeypatch):
-    folder = copy_checkout(tmp_path / "project")
-    path = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
-    monkeypatch.setenv("PYTHONPATH", path)
-    for name in ("logs", "results"):
-        (folder / name).mkdir()
-    (folder / "myria").symlink_to("profiles/myria")
-    job = run("sbatch", "--parsable", f"--chdir={folder}", f"{folder}/profiles/myria/run.sh")
-    wait_for(lambda: not slurm.jobs(), "the end", 240)
-    printed = (folder / f"logs/slurm-{job.strip()}.out").read_text()
-    assert f"2 nodes of Slurm job {job.strip()}, 56 threads" in printed, printed
-    assert (folder / "results/temporary/fin_pricez1d.parquet").exists(), printed
 
 
 def test_next_submission_resumes(project: Project, slurm: Slurm):

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.slurm
     [
         ({"queue": "nope"}, "invalid partition specified: nope"),
         ({"account": "nobody"}, "Invalid account or account/partition combination"),
+        ({"queue": "closed"}, "Invalid account or account/partition combination"),
         ({"memory": "500GB"}, "Requested node configuration is not available"),
         ({"walltime": "99:00:00"}, "Requested time limit is invalid"),
         ({"job_extra_directives": ["--qos=gold"]}, "Invalid qos specification"),

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import psutil
 import pytest
-from conftest import copy_checkout, snakemake
+from conftest import snakemake
 
 from .conftest import MANY, ONE
 from .daemons import Slurm, wait_for
+from .launch import MODULE, PYTHON, mpirun
 
 pytestmark = pytest.mark.mpi
 
-PYTHON = [sys.executable, "-P", "-m"]
-MODULE = [*PYTHON, "snakemake_executor_plugin_dask.mpi"]
 MANY_ARGUMENTS = ["--executor", "dask", "--jobs", "10000", "--scheduler", "greedy"]
 
 
@@ -27,29 +24,6 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "Snakefile").write_text(MANY)
     (tmp_path / "one.py").write_text(ONE)
     return tmp_path
-
-
-def mpirun(*command: str, ranks: int, cwd: Path) -> subprocess.Popen[str]:
-    environment = {"OMPI_MCA_btl": "self,tcp"}
-    if os.getuid() == 0:
-        environment |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
-    launcher = ["mpirun", "-np", str(ranks), "--oversubscribe", "--bind-to", "none"]
-    with (cwd / "printed").open("w") as printed:
-        return subprocess.Popen(
-            ["timeout", "-k", "5", "120", *launcher, *command],
-            cwd=cwd,
-            stdin=subprocess.DEVNULL,
-            stdout=printed,
-            stderr=printed,
-            text=True,
-            env={
-                name: value
-                for name, value in os.environ.items()
-                if not name.startswith(("OMPI_", "PMIX_"))
-            }
-            | environment,
-            start_new_session=True,
-        )
 
 
 def printed(folder: Path) -> str:
@@ -61,22 +35,10 @@ def ended(folder: Path) -> int:
     return notes.read_text().count("end") if notes.exists() else 0
 
 
-@pytest.mark.parametrize("ranks", [1, 3])
-def test_files_are_those_of_the_local_way(tmp_path: Path, ranks: int, monkeypatch):
-    folder = copy_checkout(tmp_path / "project")
-    toy = folder / "deriv_ops/catalogs/toy.py"
-    toy.write_text(toy.read_text().replace("fin_pricez1d, {})", "fin_pricez1d, {'seconds': 0})"))
-    path = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
-    monkeypatch.setenv("PYTHONPATH", path)
-    snakemake("--profile", "profiles/local", cwd=folder)
-    shutil.move(folder / "results", folder / "expected")
-    process = mpirun(*MODULE, "--profile", "profiles/mpi", ranks=ranks, cwd=folder)
+def test_one_rank_is_enough(folder: Path):
+    process = mpirun(*MODULE, *MANY_ARGUMENTS, "--config", "count=20", ranks=1, cwd=folder)
     assert process.wait() == 0, printed(folder)
-    expected = sorted((folder / "expected").rglob("*.parquet"))
-    assert len(expected) > 8
-    for file in expected:
-        made = folder / "results" / file.relative_to(folder / "expected")
-        assert made.read_bytes() == file.read_bytes()
+    assert ended(folder) == 20
 
 
 def test_exit_code_is_that_of_snakemake(folder: Path):
@@ -124,15 +86,16 @@ def test_under_srun_on_two_nodes(folder: Path, slurm: Slurm):
     wait_for(lambda: not slurm.jobs(), "an empty queue")
 
 
+def start_workers(folder: Path, file: Path, ranks: int) -> subprocess.Popen[str]:
+    """Start a scheduler and workers, in an MPI context of their own."""
+    options = ["--scheduler-file", str(file), "--worker-class", "distributed.Worker"]
+    options += ["--no-dashboard", "--interface", "lo"]
+    return mpirun(*PYTHON, "dask_mpi.cli", *options, ranks=ranks, cwd=folder)
+
+
 def test_workers_alone_with_a_scheduler_file(folder: Path):
     file = folder / "scheduler.json"
-    workers = mpirun(
-        *PYTHON,
-        *("dask_mpi.cli", "--scheduler-file", str(file), "--worker-class", "distributed.Worker"),
-        *("--no-dashboard", "--interface", "lo"),
-        ranks=3,
-        cwd=folder,
-    )
+    workers = start_workers(folder, file, ranks=3)
     try:
         wait_for(file.exists, "the scheduler file")
         arguments = [*MANY_ARGUMENTS, "--dask-cluster", str(file)]
@@ -145,3 +108,34 @@ def test_workers_alone_with_a_scheduler_file(folder: Path):
     failed = snakemake(*arguments, "--forceall", cwd=folder, check=False)
     assert failed.returncode == 1
     assert "scheduler.json" in failed.stdout and "nothing answers" in failed.stdout
+
+
+def test_rank_of_workers_alone_that_dies(folder: Path):
+    file = folder / "scheduler.json"
+    workers = start_workers(folder, file, ranks=3)
+    try:
+        wait_for(file.exists, "the scheduler file")
+        arguments = [*MANY_ARGUMENTS, "--dask-cluster", str(file), "--config", "count=2000"]
+        with (folder / "said").open("w") as said:
+            process = subprocess.Popen(
+                [*PYTHON, "snakemake", *arguments],
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+            )
+        wait_for(lambda: ended(folder) > 10, "jobs")
+        launcher = psutil.Process(workers.pid).children()[0]
+        max(launcher.children(), key=lambda rank: rank.create_time()).kill()
+        # MPI ends all ranks with it, the scheduler too.
+        assert process.wait(100) == 1
+    finally:
+        workers.terminate()
+        workers.wait(60)
+    assert "The Dask scheduler was lost" in (folder / "said").read_text()
+
+
+def test_too_few_ranks_for_a_scheduler_and_a_worker(folder: Path):
+    workers = start_workers(folder, folder / "scheduler.json", ranks=1)
+    assert workers.wait(60) != 0
+    assert "Not enough MPI ranks" in printed(folder)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
 import signal
 import socket
 import time
@@ -12,30 +10,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import copy_checkout, snakemake
 
 from .conftest import Project
 from .daemons import Slurm, run, wait_for
 
 pytestmark = pytest.mark.slurm
-
-
-def test_files_are_those_of_the_local_way(slurm: Slurm, tmp_path: Path):
-    folder = copy_checkout(tmp_path / "project")
-    toy = folder / "deriv_ops/catalogs/toy.py"
-    toy.write_text(toy.read_text().replace("fin_pricez1d, {})", "fin_pricez1d, {'seconds': 0})"))
-    path = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
-    snakemake("--profile", "profiles/local", cwd=folder, PYTHONPATH=path)
-    shutil.move(folder / "results", folder / "expected")
-    # The profile as it is, with the talk's jobqueue.yaml.
-    out = snakemake("--profile", "profiles/myria", cwd=folder, PYTHONPATH=path).stdout
-    assert "Slurm, 2 jobs" in out and "7 x 4 threads" in out, out
-    expected = sorted((folder / "expected").rglob("*.parquet"))
-    assert len(expected) > 8
-    for file in expected:
-        made = folder / "results" / file.relative_to(folder / "expected")
-        assert made.read_bytes() == file.read_bytes()
-    assert not slurm.jobs()
 
 
 def test_cancelled_job_is_replaced(project: Project, slurm: Slurm):
@@ -98,7 +77,7 @@ def test_no_job_is_left(project: Project, slurm: Slurm, number: signal.Signals):
     main.send_signal(number)
     wait_for(lambda: not slurm.jobs(), "the end of all jobs", 30)
     assert process.wait() != 0
-    wait_for(lambda: not _commands("dask_worker"), "the end of all workers", 20)
+    wait_for(lambda: not _commands("dask_worker", project), "the end of all workers", 20)
 
 
 def test_no_job_outlives_the_process_that_would_cancel_it(project: Project, slurm: Slurm):
@@ -125,6 +104,44 @@ def test_full_queue_is_waited_for(project: Project, slurm: Slurm):
     assert time.monotonic() - began > 50
     assert "Slurm: 2 jobs asked for, 0 running, 2 waiting (" in project.printed
     project.check(20)
+
+
+def test_waiting_that_nothing_would_end_ends_the_run(project: Project, slurm: Slurm):
+    for _ in range(4):
+        run("sbatch", "--exclusive", "--output=/dev/null", "--wrap", "sleep 300")
+    wait_for(lambda: len(slurm.jobs("--states=RUNNING")) == 4, "a full cluster")
+    process = project.start("--config", "count=20")
+    try:
+        wait_for(lambda: "2 waiting (" in project.printed, "a full queue")
+        # Less than what the jobs ask for.
+        run("scontrol", "update", "partitionname=tcourt_intra", "maxtime=00:10:00")
+        assert process.wait() == 1
+    finally:
+        run("scontrol", "update", "partitionname=tcourt_intra", "maxtime=1-00:00:00")
+        run("scancel", *slurm.jobs())
+    assert "(PartitionTimeLimit)" in project.printed, project.printed
+    assert "Requested time limit is invalid" in project.printed
+    assert not project.notes("start")
+
+
+def test_jobs_ask_for_what_is_configured(project: Project, slurm: Slurm, tmp_path: Path):
+    project.configure(
+        account="myria",
+        interface="lo",
+        local_directory=str(tmp_path / "scratch"),
+        walltime="00:30:00",
+        job_extra_directives=["--qos=normal", "--constraint=broadwell"],
+        job_script_prologue=["export FROM_PROLOGUE=yes"],
+    )
+    process = project.start("--config", "count=20", "seconds=1")
+    wait_for(lambda: project.notes("start"), "jobs")
+    shown = run("scontrol", "show", "job", slurm.jobs()[0])
+    for wish in ("Account=myria", "QOS=normal", "Features=broadwell", "TimeLimit=00:30:00"):
+        assert wish in shown
+    workers = _commands("dask_worker", project)
+    assert workers and all(one.environ()["FROM_PROLOGUE"] == "yes" for one in workers)
+    assert list((tmp_path / "scratch").iterdir())
+    assert process.wait() == 0, project.printed
 
 
 def test_as_many_jobs_as_the_work_needs(project: Project, slurm: Slurm):
@@ -154,7 +171,7 @@ def test_listens_at_one_address_with_tls_only(project: Project, slurm: Slurm):
     wait_for(lambda: project.notes("start"), "jobs")
     listening = {
         (connection.laddr.ip, connection.laddr.port)
-        for one in _commands("dask_worker") + _commands("clusters.slurm")
+        for one in _commands("dask_worker", project) + _commands("clusters.slurm", project)
         for connection in one.net_connections()
         if connection.status == "LISTEN"
     }
@@ -171,11 +188,11 @@ def test_listens_at_one_address_with_tls_only(project: Project, slurm: Slurm):
     assert process.wait() == 0, project.printed
 
 
-def _commands(text: str) -> list[psutil.Process]:
-    """The processes with this in their command line."""
+def _commands(text: str, project: Project) -> list[psutil.Process]:
+    """The processes of a run with this in their command line."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            if text in " ".join(process.cmdline()):
+            if text in " ".join(process.cmdline()) and process.cwd() == str(project.path):
                 found.append(process)
     return found

@@ -8,6 +8,7 @@ from deriv_ops.report import report_at_end
 from deriv_ops.rules import progress_groups, rule_specs, targets
 from deriv_ops.store import remove_unfinished
 from snakemake.exceptions import WorkflowError
+from snakemake.jobs import GroupJob
 from snakemake.logging import logger
 from snakemake.utils import min_version
 from snakemake_logger_plugin_catalog import announce
@@ -22,6 +23,10 @@ try:
 except DerivOpsError as error:
     # Told as it is written, without a traceback of the workflow.
     raise WorkflowError(str(error)) from None
+
+# Snakemake names a group after five of its rules: longer than a file's name may be, and executors
+# name files after it. (That of Slurm then waits for ever for a job that it hasn't submitted.)
+GroupJob.name = property(lambda group: group.groupid)
 
 # For the view of the run: jobs are counted by operator and by folder.
 announce(logger, progress_groups(CATALOG))

@@ -1,10 +1,19 @@
-"""Keys and certificates of one run, in a folder that only its user can read."""
+"""Keys and certificates of one run, in a folder that only its user can read.
+
+    python -m snakemake_executor_plugin_dask.clusters.tls FOLDER
+
+makes some in a new folder, for schedulers and workers that are started by hand: with
+`DASK_CONFIG=FOLDER` in their environment they and Snakemake use them.
+"""
 
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
+import dask
+import yaml
 from distributed import Security
 
 KEY, CERTIFICATE = "tls-key.pem", "tls-certificate.pem"
@@ -51,3 +60,17 @@ def configuration(folder: Path) -> dict[str, object]:
         values[f"distributed.comm.tls.{side}.key"] = str(folder / KEY)
         values[f"distributed.comm.tls.{side}.cert"] = str(folder / CERTIFICATE)
     return values
+
+
+def main() -> None:
+    """Make keys in a new folder, and the configuration that has Dask use them."""
+    folder = Path(sys.argv[1]).absolute()
+    folder.mkdir(mode=0o700, parents=True)
+    make(folder)
+    config: dict[str, object] = {}
+    dask.config.set(configuration(folder), config=config)
+    (folder / "dask.yaml").write_text(yaml.safe_dump(config))
+
+
+if __name__ == "__main__":
+    main()
