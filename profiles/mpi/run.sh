@@ -25,6 +25,8 @@
 #SBATCH hetjob
 
 # Workers: one task a node, with all its cores and its memory. The first has the scheduler as well.
+# By the same name they would wait for the run itself.
+#SBATCH --job-name=deriv-ops-workers
 #SBATCH --partition=2tcourt
 #SBATCH --nodes=2 --ntasks-per-node=1
 #SBATCH --cpus-per-task=28
@@ -42,8 +44,8 @@ python -P -m snakemake_executor_plugin_dask.clusters.tls "$keys" || exit
 export DASK_CONFIG=$keys
 
 srun --het-group=1 --mpi=pmix python -P -m dask_mpi.cli --scheduler-file "$keys/scheduler.json" \
-    --inclusive-workers --worker-class distributed.Worker --nthreads 28 --memory-limit 110GB \
-    --protocol tls:// --interface $interface --no-dashboard &
+    --scheduler-port 0 --inclusive-workers --worker-class distributed.Worker --nthreads 28 \
+    --memory-limit 110GB --protocol tls:// --interface $interface --no-dashboard &
 until [ -s "$keys/scheduler.json" ]; do
     kill -0 $! || exit # it has said why
     sleep 1

@@ -119,7 +119,8 @@ def test_waiting_that_nothing_would_end_ends_the_run(project: Project, slurm: Sl
     finally:
         run("scontrol", "update", "partitionname=tcourt_intra", "maxtime=1-00:00:00")
         run("scancel", *slurm.jobs())
-    assert "(PartitionTimeLimit)" in project.printed, project.printed
+    assert "Slurm will never start job" in project.printed, project.printed
+    assert ": PartitionTimeLimit" in project.printed
     assert "Requested time limit is invalid" in project.printed
     assert not project.notes("start")
 
