@@ -80,8 +80,10 @@ class Project:
         return Run(process.returncode, stdout, stderr)
 
     def main(self, process: subprocess.Popen[str]) -> psutil.Process:
-        """Snakemake itself, below `timeout`."""
-        [main] = psutil.Process(process.pid).children()
+        """Snakemake itself, below `timeout`, which may still have to start it."""
+        timeout = psutil.Process(process.pid)
+        self.wait_for(timeout.children)
+        [main] = timeout.children()
         return main
 
     def wait_for(self, condition: Callable[[], object], seconds: float = 90) -> None:

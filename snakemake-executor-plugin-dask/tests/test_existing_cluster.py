@@ -214,7 +214,7 @@ def test_worker_is_cut_off(project: Project, cluster: DaskCluster) -> None:
     )
     cluster.worker()
     process = project.start("--dask-cluster", cluster.address)
-    project.wait_for(lambda: project.exists("starts"))
+    project.wait_for(lambda: project.exists("starts") and project.read("starts"))
     [first] = map(int, project.read("starts").split())
     scheduler = cluster.processes[0]
     scheduler.send_signal(signal.SIGSTOP)
