@@ -214,18 +214,3 @@ def test_local_cluster_listens_on_loopback_only(project: Project) -> None:
     assert addresses == {"127.0.0.1"}
     assert project.finish(process).code == 0
 
-
-@pytest.mark.slow
-def test_worker_ends_with_its_starter_when_the_scheduler_is_gone_already() -> None:
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))
-        address = f"tcp://127.0.0.1:{nobody.getsockname()[1]}"
-    command = [sys.executable, "-m", "snakemake_executor_plugin_dask.clusters.node"]
-    worker = subprocess.Popen([*command, "worker", "1", "100"], stdin=subprocess.PIPE)
-    assert worker.stdin
-    worker.stdin.write(f"{address}\n".encode())
-    worker.stdin.close()
-    try:
-        assert worker.wait(30) != 0
-    finally:
-        worker.kill()

@@ -14,7 +14,7 @@ import psutil
 import pytest
 import yaml
 
-from .daemons import Slurm, missing_daemons
+from .daemons import Slurm, missing_daemons, wait_for
 
 TIMEOUT = 240
 
@@ -112,8 +112,10 @@ class Project:
         assert count <= len(self.notes("start")) <= count + lost
 
     def main(self, process: subprocess.Popen[str]) -> psutil.Process:
-        """Snakemake itself, below `timeout`."""
-        [main] = psutil.Process(process.pid).children()
+        """Snakemake itself, below `timeout`, which may still have to start it."""
+        timeout = psutil.Process(process.pid)
+        wait_for(timeout.children, "Snakemake")
+        [main] = timeout.children()
         return main
 
     def close(self) -> None:
