@@ -213,4 +213,3 @@ def test_local_cluster_listens_on_loopback_only(project: Project) -> None:
     }
     assert addresses == {"127.0.0.1"}
     assert project.finish(process).code == 0
-
