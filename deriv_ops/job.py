@@ -110,6 +110,7 @@ def _convert(
     is_parquet = reader is read_table and path.suffix.lower() == ".parquet"
     in_blocks = limits and is_parquet and not is_remote(path)
     if limits and in_blocks and not blocks.fits([path], limits):
+        _tell_blocks(limits)
         return blocks.convert(path, output, provenance, limits, codec, precision)
     frame = _stored(read_input(path, reader), precision)
     return write_result(output, frame, provenance, codec)
@@ -134,9 +135,15 @@ def _derive(
     digests = dict(zip(derivation["parents"], parents, strict=True))
     provenance = _provenance(derivation, digests, made_of)
     if limits and not whole:
+        _tell_blocks(limits)
         return blocks.derive(operator, params, inputs, output, provenance, limits, codec, precision)
     frame = operator.apply([result.frame for result in results], params)
     return write_result(output, _stored(frame, precision), provenance, codec)
+
+
+def _tell_blocks(limits: Limits) -> None:
+    text = "more than fits into %s MB: block by block, %s at a time"
+    logger.info(text, limits.memory // blocks.MB, limits.threads)
 
 
 def _provenance(

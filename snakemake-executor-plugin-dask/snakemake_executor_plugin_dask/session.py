@@ -30,6 +30,8 @@ quiet_logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 30.0
 WORKER_SECONDS = 120.0
+# After which it is said that the first worker is waited for.
+PATIENCE_SECONDS = 5.0
 # After which a job that began in the moment it was withdrawn has noted so.
 SETTLE_SECONDS = 0.3
 # A script's own use of Dask is no business of the client's, and vice versa.
@@ -289,7 +291,12 @@ class Session:
             self._settle(submission, outcome)
 
     def _find_machines(self) -> list[dict[str, float]]:
-        self.client.wait_for_workers(1, timeout=WORKER_SECONDS)
+        try:
+            self.client.wait_for_workers(1, timeout=PATIENCE_SECONDS)
+        except TimeoutError:
+            where, seconds = self.cluster.describe(), WORKER_SECONDS
+            logger.info(f"Dask, {where}: no worker yet, waiting for {seconds:.0f} s.")
+            self.client.wait_for_workers(1, timeout=WORKER_SECONDS)
         deadline = time.monotonic() + WORKER_SECONDS
         while time.monotonic() < deadline:
             workers = self.client.scheduler_info(n_workers=-1)["workers"].values()

@@ -119,6 +119,18 @@ def test_all_workers_die(project: Project, cluster: DaskCluster) -> None:
     assert done(project) == 60
 
 
+def test_first_worker_is_waited_for(project: Project, cluster: DaskCluster) -> None:
+    project.write("Snakefile", "rule one:\n    output: 'one.txt'\n    shell: 'touch {output}'\n")
+    process = project.start("--dask-cluster", cluster.address)
+    log = project.path / ".snakemake/log"
+    project.wait_for(
+        lambda: any("no worker yet" in file.read_text() for file in log.glob("*.snakemake.log"))
+    )
+    cluster.worker()
+    assert project.finish(process).code == 0
+    assert project.exists("one.txt")
+
+
 def test_workers_that_come_after_the_run(project: Project, cluster: DaskCluster) -> None:
     """They are known to the scheduler before they have said what they offer."""
     write_many(project)

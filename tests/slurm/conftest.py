@@ -39,7 +39,8 @@ note("start")
 with open(snakemake.output[0], "w") as file:
     file.write("half")
     file.flush()
-    time.sleep(snakemake.config.get("seconds", 0.3))
+    longest = snakemake.config.get("longest") if snakemake.wildcards.i == "0" else None
+    time.sleep(longest or snakemake.config.get("seconds", 0.3))
     file.write(" whole")
 note("end")
 """

@@ -8,6 +8,7 @@ foreground, as children of this process, so that exactly those are ended that we
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
 import secrets
@@ -18,6 +19,8 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+import psutil
 
 DAEMONS = ("munged", "mariadbd", "slurmdbd", "slurmctld", "slurmd")
 # What a node claims to have; nothing is enforced.
@@ -141,13 +144,18 @@ class Slurm:
         self._daemon("slurmd", "-D", "-N", node, name=node)
 
     def stop_node(self, node: str) -> None:
-        """Kill a node's daemon with the jobs on it, as if the machine had lost its power."""
+        """Kill a node's daemon and what runs there, as if the machine had lost its power."""
         self.processes[node].kill()
         self.processes.pop(node).wait()
-        for job in run("squeue", "-h", "-w", node, "-o", "%i").split():
-            for process in Path("/proc").iterdir():
-                if process.name.isdigit() and _of_job(process, job):
-                    os.kill(int(process.name), 9)
+        jobs = run("squeue", "-h", "-w", node, "-o", "%i").split()
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                environment = process.environ()
+                of_job = environment.get("SLURM_JOB_ID") in jobs
+                if of_job and environment.get("SLURMD_NODENAME") == node:
+                    steps = [one for one in process.parents() if "slurmstepd" in one.name()]
+                    for one in [*steps, process]:
+                        one.kill()
 
     def states(self) -> list[str]:
         """The state of each node."""
@@ -257,12 +265,3 @@ def free_ports(count: int) -> list[int]:
     for one in sockets:
         one.close()
     return ports
-
-
-def _of_job(process: Path, job: str) -> bool:
-    try:
-        environment = (process / "environ").read_bytes().split(b"\0")
-        command = (process / "cmdline").read_bytes()
-    except OSError:
-        return False
-    return f"SLURM_JOB_ID={job}".encode() in environment or f"[{job}.".encode() in command

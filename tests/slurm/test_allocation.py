@@ -18,7 +18,7 @@ def submit(project: Project, *options: str, arguments: str = "") -> str:
     """Submit the script of the profile, for the project's workflow."""
     shutil.copytree(ROOT / "profiles/myria", project.path / "myria", dirs_exist_ok=True)
     config = project.path / "myria/config.yaml"
-    text = re.sub("dask-preload: .*", "", config.read_text()).replace("profiles/", "")
+    text = re.sub("(dask-preload|logger): .*", "", config.read_text()).replace("profiles/", "")
     config.write_text(text + "scheduler: greedy\n")
     (project.path / "logs").mkdir(exist_ok=True)
     command = ["sbatch", "--parsable", f"--chdir={project.path}", *options]
@@ -54,6 +54,30 @@ def test_worker_and_scheduler_are_replaced(project: Project, slurm: Slurm):
     printed = output(project, job)
     project.check(100, lost=2)
     assert "starting another" in printed
+
+
+def test_next_submission_resumes_after_a_failed_node(project: Project, slurm: Slurm):
+    options = ("--cpus-per-task=2", "--mem=2G")
+    arguments = "--config count=200 seconds=0.5"
+    job = submit(project, *options, arguments=arguments)
+    wait_for(lambda: len(project.notes("end")) > 20, "jobs")
+    show = run("scontrol", "show", "job", job)
+    [first] = re.findall(r"BatchHost=(\S+)", show)
+    [node] = {"my001", "my002", "my003", "my004"} & set(
+        run("scontrol", "show", "hostnames", re.findall(r" NodeList=(\S+)", show)[0]).split()
+    ) - {first}
+    slurm.stop_node(node)
+    try:
+        wait_for(lambda: not slurm.jobs(), "the end of the job", 60)
+        assert len(project.notes("end")) < 200
+        printed = output(project, submit(project, *options, arguments=arguments))
+        # What had ended isn't done again.
+        missing = re.search(r"^one +(\d+)", printed, re.M)
+        assert missing and 0 < int(missing[1]) < 200 - 20, printed
+        project.check(200, lost=4)
+    finally:
+        slurm.start_node(node)
+        wait_for(lambda: slurm.states() == ["idle"] * 4, "the nodes")
 
 
 def test_outside_of_an_allocation(project: Project):

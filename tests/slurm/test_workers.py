@@ -146,8 +146,12 @@ def test_jobs_ask_for_what_is_configured(project: Project, slurm: Slurm, tmp_pat
 
 
 def test_as_many_jobs_as_the_work_needs(project: Project, slurm: Slurm):
-    process = project.start("--config", "count=60", "seconds=1", workers="0:4")
+    options = ("count=60", "seconds=1", "longest=85")
+    process = project.start("--config", *options, workers="0:4")
     wait_for(lambda: len(slurm.jobs()) == 4, "four jobs")
+    # What has been idle for a minute is given back, and what is at work is not.
+    wait_for(lambda: len(slurm.jobs()) == 1, "the end of idle jobs", 100)
+    assert len(project.notes("end")) == 59
     assert process.wait() == 0, project.printed
     project.check(60)
     # One job at a time, whatever there could be.

@@ -176,9 +176,13 @@ class Supervisor(SchedulerPlugin):  # type: ignore[misc]
         self.tell("warning", text)
 
     async def _cancel(self, member: Member) -> None:
-        """End a job that isn't needed."""
+        """End a job that isn't needed; when it has ended what it was given a moment ago."""
+        workers = self._workers(member)
+        member.replaced = member.drained = True
+        await self._retire(workers, close=False)
+        if any(worker.processing for worker in workers):
+            return
         del self.members[member.id]
-        await self._retire(self._workers(member), close=False)
         with contextlib.suppress(SlurmError):
             await asyncio.to_thread(commands.cancel, member.id)
 
