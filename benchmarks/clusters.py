@@ -1,6 +1,6 @@
 """What a job costs by each way to several nodes, and how long the first one is waited for.
 
-    python benchmarks/clusters.py slurm:1 slurm:2 slurm:4 srun:2 mpi:2 jobs local
+    python benchmarks/clusters.py slurm:1 slurm:2 slurm:4 srun:2 mpi:2 jobs:4 groups:4 local
 
 The jobs do nothing but write a small file, so that what is measured is the way alone. Run it where
 Slurm is; times of the queue are part of the start.
@@ -16,8 +16,8 @@ import time
 from pathlib import Path
 
 JOBS = 500
-# Those of Slurm take seconds each.
-SLURM_JOBS = 20
+# Those that start Snakemake anew take seconds each; of a group's there are so many in one of Slurm.
+STARTS, GROUP = {"jobs": 20, "groups": 100}, 25
 WORKFLOW = """
 rule all:
     input: expand("out/{i}", i=range(config["jobs"]))
@@ -51,16 +51,26 @@ def command(way: str, nodes: str) -> list[str]:
             partition = os.environ.get("PARTITION", "2tcourt")
             options = ["--mpi=pmix", "-p", partition, f"--nodes={nodes}", *ALLOCATION]
             return ["srun", *options, *MODULE, *dask]
-        case "jobs":
+        case "jobs" | "groups":
             status = ["--slurm-status-command", "squeue", "--slurm-no-requeue"]
             status += ["--slurm-init-seconds-before-status-checks", "8"]
-            return [*SNAKEMAKE, "--executor", "slurm", *status]
-    raise SystemExit(f"{way}: not one of local, slurm, srun, mpi, jobs")
+            hosts = subprocess.check_output(["sinfo", "-hN", "-o", "%N"], text=True).split()
+            others = ",".join(sorted(set(hosts))[int(nodes) :])
+            needs = ["--default-resources", "cpus_per_task=1"]
+            if others:
+                needs.append(f"slurm_extra='--exclude={others}'")
+            if way == "groups":
+                status += ["--groups", "one=ones", "--group-components", f"ones={GROUP}"]
+                # Two at a time, as by the other ways.
+                status += ["--resources", "cpus_per_task=2"]
+                status += ["--set-resource-scopes", "cpus_per_task=local"]
+            return [*SNAKEMAKE, "--executor", "slurm", *status, *needs]
+    raise SystemExit(f"{way}: not one of local, slurm, srun, mpi, jobs, groups")
 
 
 def measure(way: str, nodes: str) -> None:
     """Run the workflow in a folder that all nodes see, and print what it took."""
-    count = SLURM_JOBS if way == "jobs" else JOBS
+    count = STARTS.get(way, JOBS)
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as name:
         folder = Path(name)
         (folder / "Snakefile").write_text(WORKFLOW)
