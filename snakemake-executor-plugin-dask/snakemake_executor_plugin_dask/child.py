@@ -108,8 +108,8 @@ class JobProcess:
         payload = pickle.loads(self.worker.recv_bytes())
         os.dup2(self.stdout if request["merge"] else self.stderr, 2)
         set_note(self.note, request["ledger"] or ledger.NONE)
-        if request["ledger"]:
-            ledger.record_start(request["ledger"])
+        if request["ledger"] and not ledger.record_start(request["ledger"]):
+            return 1, {"error": "withdrawn"}, True
         os.chdir(request["folder"] or payload["cwd"])
         os.environ.update(payload["env"])
         if "argv" in payload:

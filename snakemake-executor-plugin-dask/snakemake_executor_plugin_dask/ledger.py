@@ -7,7 +7,8 @@ two attempts never write the same output at once. A file has a line for each sta
     start <host> <pid> <start time of the process> <time>
     end <exit code>
 
-It is kept on the file system that all workers share, and only appended to.
+One that is there without a start keeps the job from beginning: it has been withdrawn. A ledger is
+kept on the file system that all workers share, and only appended to.
 """
 
 from __future__ import annotations
@@ -94,10 +95,32 @@ def running(folder: Path) -> list[Running]:
     return found
 
 
-def record_start(path: str) -> None:
-    """Note that this process begins the job. Called in the job's own process."""
+def withdraw(path: str) -> bool:
+    """Keep a job from beginning, for good. Returns whether that was in time."""
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        return False
+    return True
+
+
+def record_start(path: str) -> bool:
+    """Note that this process begins the job; False if it was withdrawn, and must not.
+
+    Called in the job's own process.
+    """
     pid = os.getpid()
-    _append(path, f"start {socket.gethostname()} {pid} {start_time(pid)} {time.time():.3f}\n")
+    line = f"start {socket.gethostname()} {pid} {start_time(pid)} {time.time():.3f}\n"
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND)
+        if os.read(descriptor, 5) != b"start":
+            os.close(descriptor)
+            return False
+    os.write(descriptor, line.encode())
+    os.close(descriptor)
+    return True
 
 
 def record_end(path: str, code: int) -> None:

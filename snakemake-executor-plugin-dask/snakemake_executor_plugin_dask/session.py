@@ -107,7 +107,7 @@ class Session:
     def withdraw_queued(self) -> int:
         """Take back the jobs that haven't begun. Returns how many."""
         with self.changed:
-            queued = [s for s in self.out.values() if not self._has_begun(s)]
+            queued = [s for s in self.out.values() if self._keep_from_beginning(s)]
         self._cancel(queued)
         return len(queued)
 
@@ -166,9 +166,10 @@ class Session:
                 future.add_done_callback(partial(self._ended, submission))
 
     @staticmethod
-    def _has_begun(submission: Submission) -> bool:
+    def _keep_from_beginning(submission: Submission) -> bool:
+        """Whether that is still possible. Without a ledger, one may begin before it hears of it."""
         path = submission.task.ledger
-        return submission.begun > 0 if path is None else Path(path).exists()
+        return not submission.begun if path is None else ledger.withdraw(path)
 
     @staticmethod
     def _next_task(submission: Submission) -> Task:
@@ -231,7 +232,8 @@ class Session:
             self.on_end(submission, outcome)
         finally:
             submission.future = None
-            if submission.task.ledger:
+            # That of a job that was withdrawn keeps it from beginning yet.
+            if submission.task.ledger and outcome.begun:
                 Path(submission.task.ledger).unlink(missing_ok=True)
             with self.changed:
                 self.out.pop(submission.task.name, None)

@@ -281,6 +281,33 @@ def test_asked_to_stop_once(project: Project, number: int) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_begins_while_the_run_is_asked_to_stop(project: Project, number: int) -> None:
+    """Each job that has begun ends: with jobs this short, one does begin in that moment."""
+    project.write("Snakefile", ENDLESS.replace("40", "1000"))
+    project.write(
+        "one.py",
+        """
+        import time
+        i = snakemake.wildcards.i
+        open(f"begun.{i}", "w").close()
+        time.sleep(0.01)
+        open(f"ended.{i}", "w").close()
+        open(snakemake.output[0], "w").write("whole")
+        """,
+    )
+    process = project.start()
+    project.wait_for(lambda: len(list(project.path.glob("ended.*"))) > 50)
+    project.main(process).send_signal(number)
+    run = project.finish(process)
+    assert "Withdrew" in run.text
+    begun, ended = (
+        {p.suffix for p in project.path.glob(f"{what}.*")} for what in ("begun", "ended")
+    )
+    assert begun == ended == {f".{p.stem}" for p in project.path.glob("out/*.txt")}
+    assert len(ended) < 1000
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_asked_to_stop_twice(project: Project, number: int) -> None:
     process = begin_endless(project)
     project.main(process).send_signal(number)

@@ -98,6 +98,17 @@ def test_ledger(tmp_path: Path) -> None:
     ledger.record_end(path, 0)
     assert ledger.read(path).done
     assert ledger.read(path).starts == 2
+    assert not ledger.withdraw(path)
+
+
+def test_what_is_withdrawn_does_not_begin(tmp_path: Path) -> None:
+    path = str(tmp_path / "job")
+    assert ledger.withdraw(path)
+    assert not ledger.record_start(path)
+    # As the fork server notes of every process that has been given the job.
+    ledger.record_end(path, 1)
+    assert not ledger.record_start(path)
+    assert ledger.read(path).starts == 0
 
 
 def test_attempt_ends_a_living_one_of_the_same_machine(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import signal
 import subprocess
@@ -146,10 +147,12 @@ def project(slurm: Slurm, tmp_path: Path) -> Iterator[Project]:
 
 
 @pytest.fixture
-def site(slurm: Slurm) -> Iterator[None]:
-    """The tests' Slurm as that of this machine."""
-    assert not SITE.exists() and not SITE.is_symlink(), f"{SITE} belongs to another Slurm"
-    SITE.parent.mkdir(exist_ok=True)
-    SITE.symlink_to(slurm.conf)
-    yield
-    SITE.unlink()
+def site(slurm: Slurm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The tests' Slurm as that of this machine: one at a time, where several processes test."""
+    with (tmp_path_factory.getbasetemp().parent / "site.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert not SITE.exists() and not SITE.is_symlink(), f"{SITE} belongs to another Slurm"
+        SITE.parent.mkdir(exist_ok=True)
+        SITE.symlink_to(slurm.conf)
+        yield
+        SITE.unlink()

@@ -57,6 +57,8 @@ KillWait=5
 SlurmdTimeout=15
 InactiveLimit=0
 MinJobAge=600
+# Several Slurms can be here at once, and whose job a process is of is told by the number.
+FirstJobId={first_job}
 PropagateResourceLimits=NONE
 AccountingStorageType=accounting_storage/slurmdbd
 AccountingStorageHost=127.0.0.1
@@ -196,6 +198,7 @@ class Slurm:
             "dbd_port": self.dbd_port,
             "sql_port": self.sql_port,
             "nodes": nodes,
+            "first_job": 1 + 1000 * secrets.randbelow(10_000),
         }
         self.conf.write_text(SLURM_CONF.format(**values))
         dbd = self.folder / "slurmdbd.conf"
