@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -13,32 +12,26 @@ from .daemons import Slurm
 pytestmark = pytest.mark.slurm
 
 
-def test_blocks_are_as_many_as_the_job_has_cores(
-    slurm: Slurm, site: None, tmp_path: Path, monkeypatch
-):
+def test_blocks_are_as_many_as_the_job_has_cores(slurm: Slurm, site: None, tmp_path: Path):
     folder = copy_checkout(tmp_path / "project")
-    path = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
-    monkeypatch.setenv("PYTHONPATH", path)
     name = "fin_rdt_1d_all"
     sample = ["--config", "sample_dates=600", "sample_shares=9000", "memory_mb=4000"]
-    snakemake("--profile", "profiles/local", name, *sample, cwd=folder)
+    snakemake("--profile", "profiles/local", name, *sample, cwd=folder, PYTHONPATH=str(folder))
     [result] = folder.glob(f"results/*/{name}.parquet")
     expected = result.read_bytes()
     arguments = ["--profile", "profiles/myria-jobs", name, *sample, "--forcerun", name]
     few = ["--set-resources", f"{name}:mem_mb=450", f"{name}:cpus_per_task=2"]
-    snakemake(*arguments, *few, cwd=folder, timeout=240)
+    snakemake(*arguments, *few, cwd=folder, PYTHONPATH=str(folder), timeout=240)
     [log] = (folder / "logs").glob(f"**/{name}.log")
     assert "more than fits into 450 MB: block by block, 2 at a time" in log.read_text()
     assert result.read_bytes() == expected
 
 
-def test_partition_that_is_not_there(slurm: Slurm, site: None, tmp_path: Path, monkeypatch):
+def test_partition_that_is_not_there(slurm: Slurm, site: None, tmp_path: Path):
     folder = copy_checkout(tmp_path / "project")
-    path = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
-    monkeypatch.setenv("PYTHONPATH", path)
-    snakemake("--profile", "profiles/local", "fin_rdt_1d_all", cwd=folder)
+    snakemake("--profile", "profiles/local", "fin_rdt_1d_all", cwd=folder, PYTHONPATH=str(folder))
     arguments = ["--profile", "profiles/myria-jobs", "fin_rdt_1d_all", "--force"]
     arguments += ["--default-resources", "slurm_partition=nope", "mem_mb=1000"]
-    done = snakemake(*arguments, cwd=folder, timeout=240, check=False)
+    done = snakemake(*arguments, cwd=folder, PYTHONPATH=str(folder), timeout=240, check=False)
     assert done.returncode == 1
     assert "invalid partition specified: nope" in done.stdout

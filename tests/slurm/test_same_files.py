@@ -45,7 +45,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def by_workers(folder: Path, *arguments: str) -> None:
     """Workers in Slurm jobs, with the talk's jobqueue.yaml."""
-    printed = snakemake("--profile", "myria", *arguments, cwd=folder).stdout
+    printed = snakemake("--profile", "myria", *arguments, cwd=folder, PYTHONPATH=str(folder)).stdout
     assert "Slurm, 2 jobs" in printed and "7 x 4 threads" in printed, printed
 
 
@@ -66,7 +66,7 @@ def by_jobs(folder: Path, *arguments: str) -> None:
         by_workers(folder, *arguments, "vars_to_launch=small.txt")
         grouped, jobs = ["group_by=level", "--groups", f"{ALONE}=alone"], 2
     options = ["--profile", "profiles/myria-jobs", *arguments, *grouped]
-    printed = snakemake(*options, cwd=folder, timeout=240).stdout
+    printed = snakemake(*options, cwd=folder, timeout=240, PYTHONPATH=str(folder)).stdout
     submitted = re.findall(r"has been submitted with SLURM jobid (\d+)", printed)
     assert len(submitted) == len(set(submitted)) == jobs, printed
     states = run("sacct", "-X", "-n", "-P", "-o", "State", "-j", ",".join(submitted)).split()
