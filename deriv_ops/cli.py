@@ -16,6 +16,7 @@ from rich.console import Console
 from deriv_ops.catalog import Catalog
 from deriv_ops.config import CONFIG_FILE, Config, read_config
 from deriv_ops.errors import ConfigError, DerivOpsError, did_you_mean
+from deriv_ops.locations import location
 from deriv_ops.rules import formula, log_path, result_path
 from deriv_ops.status import Status, statuses
 from deriv_ops.variables import FileVar, Var
@@ -184,7 +185,9 @@ def why(context: click.Context, names: tuple[str, ...]) -> None:
 
 
 @main.command()
-@click.option("-o", "--output", type=Path, help="The page. Default: report.html in the results.")
+@click.option(
+    "-o", "--output", type=location, help="The page. Default: report.html in the results."
+)
 @click.option("--run", "record", type=Path, help="The record of a run. Default: the last one.")
 @click.pass_context
 def report(context: click.Context, output: Path | None, record: Path | None) -> None:
@@ -200,7 +203,7 @@ def report(context: click.Context, output: Path | None, record: Path | None) -> 
 
 
 @main.command()
-@click.argument("folder", type=Path)
+@click.argument("folder", type=location)
 @click.option("--dates", default=780, show_default=True)
 @click.option("--shares", default=100, show_default=True)
 @click.option("--seed", default=1, show_default=True)

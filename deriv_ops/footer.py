@@ -6,9 +6,10 @@ read it. A catalog has thousands of results, and what is asked of each is two te
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
+
+from deriv_ops.locations import read_end
 
 _MAGIC = b"PAR1"
 # A text in Thrift's compact protocol: this byte when the field before it has the number before,
@@ -29,16 +30,12 @@ def read_texts(path: Path, keys: Iterable[str]) -> dict[str, str]:
 
 
 def _footer(path: Path) -> bytes:
-    with path.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - _FIRST_READ))
-        end = file.read()
-        length = int.from_bytes(end[-8:-4], "little") + 8
-        if end[-4:] != _MAGIC or length > size:
-            raise ValueError("it doesn't end as a Parquet file does")
-        if length > len(end):
-            file.seek(size - length)
-            end = file.read()
+    end = read_end(path, _FIRST_READ)
+    length = int.from_bytes(end[-8:-4], "little") + 8
+    if end[-4:] == _MAGIC and length > len(end):
+        end = read_end(path, length)
+    if end[-4:] != _MAGIC or length > len(end):
+        raise ValueError("it doesn't end as a Parquet file does")
     return end[-length:-8]
 
 

@@ -8,7 +8,10 @@ identity. So none are ever part of a path, a message or a file.
 from __future__ import annotations
 
 import io
+import os
+from collections.abc import Mapping
 from pathlib import Path
+from threading import Lock
 from typing import Any, cast
 
 from deriv_ops.errors import ConfigError
@@ -55,6 +58,43 @@ def open_whole(path: Path) -> io.BufferedIOBase:
         raise _as_os_error(error) from error
 
 
+def read_end(path: Path, size: int) -> bytes:
+    """Return the last `size` bytes of a file, or all that there are; of an object by one request.
+
+    Raises `OSError`, as `open_whole` does.
+    """
+    if not is_remote(path):
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - size))
+            return file.read()
+    remote: Any = path
+    try:
+        return bytes(remote.fs.cat_file(remote.path, start=-size))
+    except Exception as error:
+        raise _as_os_error(error) from error
+
+
+class Times:
+    """When files were written; of objects a folder is asked for at once, and only once."""
+
+    def __init__(self) -> None:
+        self._folders: dict[str, dict[str, float]] = {}
+        self._listing = Lock()
+
+    def of(self, path: Path) -> float:
+        """Return the time of a file. Raises `FileNotFoundError`, and `ConfigError` as below."""
+        if not is_remote(path):
+            return path.stat().st_mtime
+        folder = str(path.parent)
+        with self._listing:
+            if folder not in self._folders:
+                self._folders[folder] = _list_times(path.parent)
+        try:
+            return self._folders[folder][path.name]
+        except KeyError:
+            raise FileNotFoundError(str(path)) from None
+
+
 def upload(file: Path, path: Path) -> None:
     """Make a finished file an object: it appears whole or not at all. Raises `OSError`."""
     remote: Any = path
@@ -69,12 +109,30 @@ def list_names(folder: Path) -> set[str]:
 
     Raises `ConfigError` when the storage says nothing or no, or has no such bucket.
     """
+    return {_name(info) for info in _list(folder)}
+
+
+def _list_times(folder: Path) -> dict[str, float]:
+    """Return when the objects in a folder were written, by their names."""
+    # What was seen in this process before a run isn't what there is after it.
+    infos = [info for info in _list(folder, refresh=True) if info["type"] == "file"]
+    # Each library has a word of its own.
+    times = (info.get("LastModified") or info["mtime"] for info in infos)
+    return {_name(info): time.timestamp() for info, time in zip(infos, times, strict=True)}
+
+
+def _name(info: Mapping[str, Any]) -> str:
+    return str(info["name"].rpartition("/")[2])
+
+
+def _list(folder: Path, refresh: bool = False) -> list[Mapping[str, Any]]:
+    """Return what the storage says of the names in a folder; raises as `list_names` does."""
     remote: Any = folder
     try:
-        return {name.rpartition("/")[2] for name in remote.fs.ls(remote.path, detail=False)}
+        return list(remote.fs.ls(remote.path, detail=True, refresh=refresh))
     except FileNotFoundError as error:
         if _bucket_exists(remote):
-            return set()
+            return []
         raise ConfigError(
             f"{folder}: there is no bucket {remote.drive}; make it, or name another"
         ) from error

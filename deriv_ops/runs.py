@@ -67,6 +67,8 @@ def latest_run(results_dir: Path, folder: Path = RUNS_FOLDER) -> Run | None:
             if not file.readline().endswith("\n"):
                 continue  # the run was killed, or begins, in this moment
         run = read_run(path)
-        if Path(run.about.get("config", {}).get("results_dir", "")) == results_dir:
+        written = run.about.get("config", {}).get("results_dir", "")
+        # By the name alone: a former run may have used a storage that isn't of use now.
+        if str(written if "://" in written else Path(written)) == str(results_dir):
             return run
     return None

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from conftest import copy_checkout, snakemake
+from conftest import copy_checkout, run_cli, snakemake
 from object_storage import SECRET, CuttingProxy, ObjectStorage, serving
+from test_report import data_of, states
 
 from deriv_ops import MemoryEngine, load_catalog, read_provenance
 from deriv_ops.errors import ConfigError, InputFileError, OutputError
@@ -124,6 +125,59 @@ def test_an_outdated_object_is_made_again_with_what_follows(server: ObjectStorag
     assert read_result(name).frame[lines[-1].split(b",")[0].decode()].isna().all()
     s3.delete_object(Bucket="market", Key="outdated/temporary/clustervol.parquet")
     assert reruns(project, "market/outdated") == {"all", "clustervol", "fin_pricedevz1d_byvol"}
+
+
+@pytest.mark.slow
+def test_the_report_and_the_commands_tell_of_objects(
+    server: ObjectStorage, project: Path, tmp_path: Path
+):
+    told = run(project, "market/told", "clustervol").stdout
+    assert "Report of the run: s3://market/told/report.html" in told
+    page = tmp_path / "report.html"
+    page.write_bytes(server.objects("market", "told/")["report.html"])
+    data = data_of(page)
+    made = {name for name, state in states(data).items() if state == "up to date"}
+    assert made == {*data["run"]["jobs"]["rule"]} - {"sample_market"}
+    assert "fin_pricedevz1d_byvol" not in made
+    config = ("--config", "results_dir=s3://market/told")
+    shown = run_cli(project, *config, "show", "clustervol")
+    assert "state      up to date" in shown
+    assert "file       s3://market/told/temporary/clustervol.parquet" in shown
+    assert run_cli(project, *config, "why", "clustervol").startswith("Nothing would run")
+    s3 = server.client("s3")
+    s3.delete_object(Bucket="market", Key="told/temporary/clustervol.parquet")
+    s3.put_object(Bucket="market", Key="told/basic/all_prices.parquet", Body=b"cut")
+    reasons = dict(x.split(": ", 1) for x in run_cli(project, *config, "why").splitlines())
+    assert reasons["clustervol"].startswith("it has not been made yet")
+    assert "s3://market/told/basic/all_prices.parquet: isn't a result" in reasons["all_prices"]
+    run_cli(project, *config, "report", "--output", "s3://market/told/later.html")
+    page.write_bytes(server.objects("market", "told/")["later.html"])
+    assert states(data_of(page))["clustervol"] == "not made"
+
+
+@pytest.mark.slow
+def test_a_result_older_than_its_input_object_is_out_of_date(server: ObjectStorage, project: Path):
+    run(project, "market/older", "sectors_isin")
+    config = ("--config", "results_dir=s3://market/older")
+    time.sleep(1.1)  # the times of objects are in whole seconds
+    key = "older/sample_market/Sectors.csv"
+    s3 = server.client("s3")
+    s3.copy_object(
+        Bucket="market",
+        Key=key,
+        CopySource=f"market/{key}",
+        Metadata={"again": ""},
+        MetadataDirective="REPLACE",
+    )
+    told = run_cli(project, *config, "why", "sectors_isin")
+    assert told == f"sectors_isin: its input s3://market/{key} is newer\n"
+
+
+@pytest.mark.parametrize("columns", [3, 8000])
+def test_the_footer_of_an_object_is_read_by_its_end(server: ObjectStorage, columns: int):
+    path = location(f"s3://market/footers/{columns}.parquet")
+    write_result(path, pd.DataFrame(1.0, FRAME.index[:2], [f"s{i}" for i in range(columns)]), {})
+    assert read_provenance(path) == {}
 
 
 def test_a_missing_bucket_ends_the_run_with_its_name(project: Path):
