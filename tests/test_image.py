@@ -28,8 +28,7 @@ import yaml
 from conftest import ROOT, copy_checkout
 from object_storage import ObjectStorage, serving
 
-# One of the workers has them all: it is one build.
-pytestmark = [pytest.mark.image, pytest.mark.xdist_group("image")]
+pytestmark = pytest.mark.image
 
 TAG = "deriv-ops:test"
 BASE = "localhost/base:test"
