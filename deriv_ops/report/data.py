@@ -7,6 +7,7 @@ refer to one another, to operators, folders and maps by their places in those li
 from __future__ import annotations
 
 import inspect
+import shlex
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -152,6 +153,7 @@ def _run(run: Run, places: Mapping[str, int]) -> dict[str, Any]:
     failed = [at for at, job in enumerate(run.jobs) if not job["ok"]]
     return {
         "about": run.about,
+        "command": shlex.join(["snakemake", *run.about["command"][1:]]),
         "end": run.end,
         "record": str(run.path),
         "workers": list(workers),

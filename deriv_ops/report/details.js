@@ -5,7 +5,7 @@ function showDetails(model, node, group, target, select) {
   target.replaceChildren();
   if (node != null) return derivationDetails(model, node, target, select);
   if (group) return groupDetails(model, group, target, select);
-  target.append(element("p", { className: "quiet" },
+  target.append(element("p", { className: "quiet screen-only" },
     "Click a group to open it, its frame to close it, a derivation to see what it is made of, " +
     "what is made of it, and what it holds."));
 }
@@ -43,8 +43,8 @@ function derivationDetails(model, node, target, select) {
   }
   if (operator) {
     target.append(element("details", {},
-      element("summary", {}, operator.doc.split("\n")[0]),
-      element("pre", {}, `${operator.call}\n\n${operator.doc}`)));
+      element("summary", {}, ...codeMarks(operator.doc.split("\n")[0])),
+      element("pre", {}, operator.call, "\n\n", ...codeMarks(operator.doc))));
   }
   showPictures(summary, target);
   target.append(element("h4", {}, "Result"), definitions([
@@ -55,6 +55,12 @@ function derivationDetails(model, node, target, select) {
   jobDetails(model, node, target);
   links(model, "Made of", nodes.parents[node], target, select);
   links(model, "Used by", model.children[node], target, select);
+}
+
+// Docstrings mark code by single or double backticks.
+function codeMarks(text) {
+  return text.split(/``(.+?)``|`(.+?)`/s).filter((part) => part != null)
+    .map((part, at) => (at % 2 ? element("code", {}, part) : part));
 }
 
 function jobDetails(model, node, target) {

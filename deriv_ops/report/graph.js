@@ -97,7 +97,7 @@ class Graph {
     this.cy.batch(() => { this.cy.elements().remove(); this.cy.add(elements); });
     this.paint();
     this.highlight();
-    this.cy.fit(undefined, 24);
+    this.cy.fit(this.cy.nodes(), 24);
     if (this.cy.zoom() > 1.2) { this.cy.zoom(1.2); this.cy.center(); }
   }
 

@@ -68,10 +68,10 @@ class Model {
 
 function seconds(value) {
   if (value == null) return "";
-  if (value < 1) return `${Math.round(value * 1000)} ms`;
-  if (value < 100) return `${value.toPrecision(3)} s`;
-  const minutes = Math.floor(value / 60);
-  return minutes < 60 ? `${minutes} min ${Math.round(value % 60)} s`
+  if (value < 0.9995) return `${Math.round(value * 1000)} ms`;
+  if (value < 99.95) return `${value.toPrecision(3)} s`;
+  const whole = Math.round(value), minutes = Math.floor(whole / 60);
+  return minutes < 60 ? `${minutes} min ${whole % 60} s`
     : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
@@ -79,7 +79,7 @@ function bytes(value) {
   if (value == null) return "";
   const units = ["B", "kB", "MB", "GB", "TB"];
   let at = 0;
-  for (; value >= 1000 && at < units.length - 1; at++) value /= 1000;
+  for (; value >= 999.5 && at < units.length - 1; at++) value /= 1000;
   return `${at ? value.toPrecision(3) : value} ${units[at]}`;
 }
 

@@ -58,9 +58,15 @@ async function show() {
   const print = (on) => {
     if (timeline) timeline.printing = on;
     restyle();
-    if (on) by("graph-print").src = graph.cy.png({ scale: 2, full: true, maxWidth: 4000, maxHeight: 3000 });
+    if (!on) return;
+    // The pages are laid out, and counted, before the picture is decoded.
+    const { w, h } = graph.cy.elements().boundingBox();
+    by("graph-print").style.setProperty("--shape", w / h);
+    by("graph-print").src = graph.cy.png({ scale: 2, full: true, maxWidth: 4000, maxHeight: 3000 });
   };
-  matchMedia("print").addEventListener("change", (event) => print(event.matches));
+  // Told of the change of media, a browser has counted the pages already.
+  addEventListener("beforeprint", () => print(true));
+  addEventListener("afterprint", () => print(false));
 
   window.report = { model, graph, timeline };
   document.body.dataset.ready = performance.now().toFixed();

@@ -65,7 +65,7 @@ function showSummary(model, target) {
   tile(seconds(busy), `in jobs, ${(busy / wall || 0).toFixed(1)} at a time of ${threads}`);
   if (model.critical) tile(seconds(model.critical.seconds), "on the critical path");
   tile(bytes(sum(jobs.written)), "written");
-  tile(bytes(over), `handed over (${percent(over / (over + read) || 0)} of what was read)`);
+  tile(bytes(over), `handed over, ${percent(over / (over + read) || 0)} of reads`);
   tile(bytes(Math.max(0, ...jobs.max_rss)), "the largest job's memory");
 }
 
@@ -161,7 +161,7 @@ function showEnvironment(model, target) {
   const about = model.run?.about;
   const versions = { ...model.versions, ...about?.versions };
   target.append(definitions([
-    ["Command", about && element("code", {}, about.command.join(" "))],
+    ["Command", about && element("code", {}, model.run.command)],
     ["Folder", about?.folder], ["Results", model.results], ["Record", model.run?.record],
     ["Host", about && `${about.host}, ${about.platform}`],
     ["Workers", about && about.cluster],
