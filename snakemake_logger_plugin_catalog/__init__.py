@@ -53,11 +53,7 @@ class LogHandler(LogHandlerBase):
         settings = self.common_settings
         stream = sys.stdout if settings.stdout else sys.stderr
         self.console = Console(
-            file=stream,
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-            no_color=settings.nocolor or None,
+            file=stream, highlight=False, markup=False, no_color=settings.nocolor or None
         )
         self.progress = Progress()
         self.following = RLock()
@@ -105,4 +101,4 @@ class LogHandler(LogHandlerBase):
         text = self.format(record)
         if text not in CHATTER or self.common_settings.dryrun:
             style = "red" if record.levelno >= logging.ERROR else None
-            self.console.print(text, style=style)
+            self.console.print(text, style=style, soft_wrap=True)

@@ -13,10 +13,14 @@ from rich.table import Table
 from rich.text import Text
 from snakemake_executor_plugin_dask.accounting import size
 
-from .progress import Count, Failure, Progress
+from .progress import Count, Failure, Progress, Running
 
-ROWS = 10
-# From this width on, folders stand beside operators.
+# A table has so many lines at most: its head, its rows, and one for all that have no row.
+ROWS = 12
+FRAME = 2
+# Above the tables: the bar, and two lines that say all.
+HEAD = 3
+# From this width on, the tables stand side by side.
 WIDE = 120
 ERROR_LINES = 6
 
@@ -52,11 +56,11 @@ class View:
             return
         self.last = time.monotonic()
         self.progress.poll()
-        self.console.print(summary(self.progress))
+        self.console.print(summary(self.progress), soft_wrap=True)
 
     def tell(self, failure: Failure) -> None:
         """Say that a job has failed."""
-        self.console.print(failed(failure))
+        self.console.print(failed(failure), soft_wrap=True)
 
     def stop(self) -> None:
         """Say how the run has ended, with all failures."""
@@ -66,8 +70,8 @@ class View:
         if self.live:
             self.live.stop()
         for failure in self.progress.failures.values():
-            self.console.print(failed(failure))
-        self.console.print(summary(self.progress))
+            self.console.print(failed(failure), soft_wrap=True)
+        self.console.print(summary(self.progress), soft_wrap=True)
 
     def _render(self) -> RenderableType:
         with self.lock:
@@ -76,22 +80,20 @@ class View:
 
     def _tables(self) -> RenderableType:
         progress, width = self.progress, self.console.width
-        total, done = progress.jobs.total(), progress.done.total()
         bar = Table.grid()
+        total, done = progress.jobs.total(), progress.done.total()
         bar.add_row(ProgressBar(total=total, completed=done, width=min(width, 100)))
-        operators = _counts("operator", progress.counts("operator"))
-        running = Table("running", "", box=None, padding=(0, 2, 0, 0), header_style="dim")
-        jobs = progress.running()
-        for job in jobs[:ROWS]:
-            running.add_row(
-                Text(job.rule, overflow="ellipsis", no_wrap=True), duration(job.seconds)
-            )
-        if len(jobs) > ROWS:
-            running.add_row(Text(f"and {len(jobs) - ROWS} more", style="dim"), "")
-        side = Table.grid(padding=(0, 4, 0, 0))
+        # What doesn't fit would be cut off below.
+        free = self.console.height - HEAD
+        rows = max(1, min(ROWS, free if width >= WIDE else free // 3) - FRAME)
+        tables = [
+            *(_counts(by, progress.counts(by), rows) for by in ("operator", "folder")),
+            _running(progress.running(), rows),
+        ]
         if width < WIDE:
-            return Group(bar, Text(summary(progress)), operators, running)
-        side.add_row(operators, _counts("folder", progress.counts("folder")), running)
+            return Group(bar, Text(summary(progress)), *tables)
+        side = Table.grid(padding=(0, 4, 0, 0))
+        side.add_row(*tables)
         return Group(bar, Text(summary(progress)), side)
 
 
@@ -119,18 +121,59 @@ def summary(progress: Progress) -> str:
 
 
 def failed(failure: Failure) -> Text:
-    """Return what is said of a failure: the end of its error, and its log."""
-    lines = [line for line in failure.error.splitlines() if line.strip()]
-    cut = ["..."] if len(lines) > ERROR_LINES else []
+    """Return what is said of a failure: its error in short, and its log."""
     text = Text(f"FAILED {failure.rule}", style="bold red")
-    for line in [*cut, *lines[-ERROR_LINES:]]:
+    for line in in_short(failure.error):
         text.append(f"\n  {line}", style="not bold")
     for log in failure.logs:
         text.append(f"\n  log: {log}", style="not bold")
     return text
 
 
-def _counts(title: str, counts: dict[str, Count]) -> Table:
+def in_short(error: str) -> list[str]:
+    """Return the message of a traceback and the place it comes from; of other texts the end.
+
+    >>> error = (
+    ...     'Traceback (most recent call last):\\n'
+    ...     '  File "a.py", line 7, in mean\\n'
+    ...     '    return 1 / 0\\n'
+    ...     '           ~~^~~\\n'
+    ...     'ZeroDivisionError: division by zero\\n\\n'
+    ...     'The above exception was the direct cause of the following exception:\\n\\n'
+    ...     'Traceback (most recent call last):\\n'
+    ...     '  File "b.py", line 1, in <module>\\n'
+    ...     '    raise DerivationError from error\\n'
+    ...     'DerivationError: means: division by zero'
+    ... )
+    >>> print("\\n".join(in_short(error)))
+    DerivationError: means: division by zero
+      File "a.py", line 7, in mean
+        return 1 / 0
+
+    """
+    lines = [line for line in error.splitlines() if line.strip()]
+    frames = [at for at, line in enumerate(lines) if line.startswith("  File ")]
+    if not frames:
+        return [*(["..."] if len(lines) > ERROR_LINES else []), *lines[-ERROR_LINES:]]
+    message = frames[-1] + 1
+    while message < len(lines) and lines[message].startswith("    "):
+        message += 1
+    # Python begins with the first cause, and ends each traceback with what raised it.
+    end = next((at for at in range(frames[0], len(lines)) if lines[at][0] != " "), len(lines))
+    raised = max(at for at in frames if at < end)
+    return lines[message:][:ERROR_LINES] + lines[raised : min(raised + 2, end)]
+
+
+def _running(jobs: list[Running], rows: int) -> Table:
+    table = Table("running", "", box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for job in jobs[:rows]:
+        table.add_row(Text(job.rule, overflow="ellipsis", no_wrap=True), duration(job.seconds))
+    if len(jobs) > rows:
+        table.add_row(Text(f"{len(jobs) - rows} more", style="dim"), "")
+    return table
+
+
+def _counts(title: str, counts: dict[str, Count], rows: int) -> Table:
     table = Table(title, "", "done", "of", box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.columns[2].justify = table.columns[3].justify = "right"
     # What is being worked on first: begun and not ended, then what waits, then what is done.
@@ -138,14 +181,14 @@ def _counts(title: str, counts: dict[str, Count]) -> Table:
         counts.items(),
         key=lambda item: (item[1].done >= item[1].total, not item[1].done, -item[1].total),
     )
-    for name, count in order[:ROWS]:
+    for name, count in order[:rows]:
         done = Text(str(count.done))
         if count.failed:
             done.append(f" ({count.failed} failed)", style="red")
         bar = ProgressBar(total=count.total, completed=count.done, width=16)
         table.add_row(Text(name or "/", no_wrap=True), bar, done, str(count.total))
-    if len(order) > ROWS:
-        rest = [count for _, count in order[ROWS:]]
+    if len(order) > rows:
+        rest = [count for _, count in order[rows:]]
         sums = (str(sum(c.done for c in rest)), str(sum(c.total for c in rest)))
         table.add_row(Text(f"{len(rest)} more", style="dim"), "", *sums)
     return table
