@@ -15,6 +15,7 @@ rule all:
 
 include: "workflow/rules/sample.smk"
 include: "workflow/rules/derivations.smk"
+include: "workflow/rules/overview.smk"
 
 
 # No other run writes to these results now: Snakemake has locked them.

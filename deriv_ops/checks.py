@@ -14,7 +14,7 @@ from deriv_ops.references import ReferenceProblem, reference
 from deriv_ops.variables import AbstractDerivation, FileVar, Place, Var, Variable
 
 # What else the workflow calls a rule.
-RESERVED_NAMES = frozenset({"all", "sample_market"})
+RESERVED_NAMES = frozenset({"all", "overview", "sample_market", "sample_tables"})
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 # A file name has 255 bytes on most file systems; the suffix and a temporary name need some.
 _LONGEST_NAME = 200

@@ -64,6 +64,9 @@ def test_the_commands_that_show_the_run(project: Path):
             text=True,
         )
         assert any(name in done.stdout for name in ("fin_pricez1d", "up to date", "report.html"))
+    for line in example("report").splitlines():
+        run(project, line)
+    assert (project / "report.zip").is_file()
 
 
 def test_tables_of_one_s_own(project: Path, tmp_path: Path):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -241,8 +243,19 @@ def test_lint_finds_nothing(project: Path):
 @pytest.mark.slow
 def test_the_graph_and_the_report_are_made(project: Path):
     assert "fin_pricedevz1d_byvol" in run(project, "--dag", "--forceall").stdout
-    run(project, "--report", "report.html")
-    assert "fin_pricedevz1d_byvol" in (project / "report.html").read_text()
+    run(project, "overview")
+    assert run(project, "overview", "--dry-run").stdout.count("Nothing to be done")
+    pages = {path.name: path.read_text() for path in (project / "overview").iterdir()}
+    assert set(pages) == {"basic.html", "temporary.html"}
+    (row,) = re.findall(r"<tr>\s*<td>fin_pricez1d</td>.*?</tr>", pages["temporary.html"], re.DOTALL)
+    assert "zscore(all_prices, " in row
+    run(project, "overview", "--report", "report.zip")
+    with zipfile.ZipFile(project / "report.zip") as report:
+        names = [Path(name).name for name in report.namelist()]
+        (page,) = (name for name in report.namelist() if name.endswith("report.html"))
+        text = report.read(page).decode()
+    assert set(pages) <= set(names)
+    assert "Results by folder" in text and "the share of all" in text
 
 
 # Failures.
