@@ -2,10 +2,11 @@
 
     python benchmarks/records.py --shares 100 --runs 3
 
-Runs with `--profile local`, in turns with a copy of that profile that keeps no records and shows no
-view. Both write the report at their end, whose time is told by itself, as is its size, for that run
-and for one of full on small tables. The pictures in the results are part of both runs: what they
-take is measured on a frame, beside an operator and the writing of the result, picture included.
+Runs with `--profile local`, in turns with copies of that profile that show no view, and that keep
+no records either. All write the report at their end; its time and size are told by themselves, for
+that run and for one of full on small tables. The pictures in the results are part of all runs: what
+they take is measured on a frame, beside an operator and the writing of the result, picture
+included.
 """
 
 from __future__ import annotations
@@ -17,10 +18,13 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 from catalogs import ROOT, Measured, by_snakemake, measured
+from snakemake_executor_plugin_dask.records import Records
+from snakemake_executor_plugin_dask.task import Outcome
 
 from deriv_ops import op
 from deriv_ops.config import read_config
@@ -31,21 +35,21 @@ from deriv_ops.sample_tables import write_tables
 from deriv_ops.store import write_result
 from deriv_ops.summary import summarize
 
-SEEING = ("dask-records:", "logger:")
+# What the ways to run leave out of the profile.
+WAYS = {"all": (), "records": ("logger:",), "neither": ("logger:", "dask-records:")}
 
 
-def without_seeing(profile: Path) -> None:
-    """Write the local profile without its records and its view."""
+def without(settings: tuple[str, ...], profile: Path) -> Path:
+    """Write the local profile without some of its settings."""
     lines = (ROOT / "profiles/local/config.yaml").read_text().splitlines(keepends=True)
     profile.mkdir()
-    (profile / "config.yaml").write_text("".join(x for x in lines if not x.startswith(SEEING)))
+    (profile / "config.yaml").write_text("".join(x for x in lines if not x.startswith(settings)))
+    return profile
 
 
 def compare(tables: Path, folder: Path, runs: int) -> None:
-    """Print what runs with and without take, in turns."""
-    bare = folder / "bare"
-    without_seeing(bare)
-    profiles = {"with": ROOT / "profiles/local", "without": bare}
+    """Print what the ways take, in turns, and how much more than neither."""
+    profiles = {way: without(left, folder / f"profile-{way}") for way, left in WAYS.items()}
     took: dict[str, list[Measured]] = {way: [] for way in profiles}
     for _ in range(runs):
         for way, profile in profiles.items():
@@ -57,9 +61,10 @@ def compare(tables: Path, folder: Path, runs: int) -> None:
             took[way].append(measured(command, results))
     for name in ("wall", "cpu"):
         seconds = {way: [getattr(m, name) for m in took[way]] for way in took}
-        more = [a / b - 1 for a, b in zip(*seconds.values(), strict=True)]
-        each = "   ".join(f"{way} {' '.join(f'{s:.1f}' for s in seconds[way])}" for way in seconds)
-        print(f"{name:5}{each}   more: {statistics.median(more):.1%}", flush=True)
+        for way in WAYS:
+            each = " ".join(f"{s:.1f}" for s in seconds[way])
+            ratios = [a / b - 1 for a, b in zip(seconds[way], seconds["neither"], strict=True)]
+            print(f"{name:5}{way:8}{each}   {statistics.median(ratios):+.1%}", flush=True)
 
 
 def report(folder: Path, tables: Path, catalog: str) -> None:
@@ -87,6 +92,24 @@ def picture(folder: Path) -> None:
     print("  ".join(f"{name} {least(do, 5) * 1e3:.1f} ms" for name, do in made.items()))
 
 
+def line(folder: Path) -> None:
+    """Print what the line of a job takes: runs differ by more than all of them together."""
+    derivation = {"operator": "moving_mean", "parents": ["a"], "params": {"window": 20}}
+    job = SimpleNamespace(
+        name="a_moving_mean__window_20",
+        jobid=1,
+        attempt=1,
+        params={"derivation": derivation},
+        output=["results/signals/a_moving_mean__window_20.parquet"],
+        log=["logs/signals/a_moving_mean__window_20.log"],
+        is_group=lambda: False,
+    )
+    records = Records(folder / "records", "run", {})
+    many, outcome = 10_000, Outcome(ok=True, host="host", worker="worker")
+    seconds = least(lambda: [records.add(job, 1.0, outcome) for _ in range(many)], 3)
+    print(f"line of a job: {seconds / many * 1e6:.0f} us")
+
+
 def least(do: Callable[[], object], times: int) -> float:
     """Return the least CPU seconds of some times."""
     seconds = []
@@ -110,7 +133,7 @@ def main() -> None:
         write_market(tables, arguments.dates, arguments.shares, 1)
         write_tables(tables, arguments.dates, arguments.shares, 1)
         compare(tables, folder, arguments.runs)
-        report(folder / "with", tables, "medium")
+        report(folder / "all", tables, "medium")
         small, results = folder / "small", folder / "full/results"
         write_market(small, 60, 5, 1)
         write_tables(small, 60, 5, 1)
@@ -118,6 +141,7 @@ def main() -> None:
         measured(by_snakemake("ours", "full", small, results), results)
         report(folder / "full", small, "full")
         picture(folder)
+        line(folder)
 
 
 if __name__ == "__main__":
