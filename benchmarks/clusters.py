@@ -23,7 +23,7 @@ rule all:
     input: expand("out/{i}", i=range(config["jobs"]))
 rule one:
     output: "out/{i}"
-    resources: mem_mb=100, runtime=5
+    resources: mem_mb=100, runtime=1
     script: "one.py"
 """
 JOBQUEUE = "jobqueue: {slurm: {cores: 2, memory: 2GB, processes: 1, walltime: '00:30:00'}}"
