@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from threading import Lock
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from deriv_ops.errors import ConfigError
 
@@ -78,7 +78,7 @@ class Times:
     """When files were written; of objects a folder is asked for at once, and only once."""
 
     def __init__(self) -> None:
-        self._folders: dict[str, dict[str, float]] = {}
+        self._folders: dict[str, dict[str, ObjectState]] = {}
         self._listing = Lock()
 
     def of(self, path: Path) -> float:
@@ -88,9 +88,9 @@ class Times:
         folder = str(path.parent)
         with self._listing:
             if folder not in self._folders:
-                self._folders[folder] = _list_times(path.parent)
+                self._folders[folder] = list_objects(path.parent)
         try:
-            return self._folders[folder][path.name]
+            return self._folders[folder][path.name].modified
         except KeyError:
             raise FileNotFoundError(str(path)) from None
 
@@ -104,29 +104,52 @@ def upload(file: Path, path: Path) -> None:
         raise _as_os_error(error) from error
 
 
-def list_names(folder: Path) -> set[str]:
-    """Return the names in a folder of objects, asked for once; a missing folder is empty.
+class ObjectState(NamedTuple):
+    """When an object was written, in seconds of the epoch, and its bytes."""
 
-    Raises `ConfigError` when the storage says nothing or no, or has no such bucket.
+    modified: float
+    size: int
+
+
+def list_names(folder: Path, refresh: bool = False) -> set[str]:
+    """Return the names in a folder of objects; a missing folder is empty.
+
+    It is asked for once in a process, unless to `refresh`. Raises `ConfigError` when the storage
+    says nothing or no, or has no such bucket.
     """
-    return {_name(info) for info in _list(folder)}
+    return {_name(info) for info in _list(folder, refresh)}
 
 
-def _list_times(folder: Path) -> dict[str, float]:
-    """Return when the objects in a folder were written, by their names."""
-    # What was seen in this process before a run isn't what there is after it.
-    infos = [info for info in _list(folder, refresh=True) if info["type"] == "file"]
-    # Each library has a word of its own.
-    times = (info.get("LastModified") or info["mtime"] for info in infos)
-    return {_name(info): time.timestamp() for info, time in zip(infos, times, strict=True)}
+def list_objects(folder: Path) -> dict[str, ObjectState]:
+    """Return the objects that are in a folder now, by their names; raises as `list_names` does."""
+    return {_name(info): _state(info) for info in _list(folder, True) if info["type"] == "file"}
+
+
+def object_state(path: Path) -> ObjectState:
+    """Return what there is to know of one object now. Raises `OSError`."""
+    remote: Any = path
+    # Also what is known of its folder goes.
+    remote.fs.invalidate_cache(remote.path)
+    try:
+        info = remote.fs.info(remote.path)
+    except Exception as error:
+        raise _as_os_error(error) from error
+    if info["type"] != "file":
+        raise FileNotFoundError(str(path))
+    return _state(info)
+
+
+def _state(info: Mapping[str, Any]) -> ObjectState:
+    # Each library has a word of its own for the time.
+    modified = info["LastModified"] if "LastModified" in info else info["mtime"]
+    return ObjectState(modified.timestamp(), info["size"])
 
 
 def _name(info: Mapping[str, Any]) -> str:
     return str(info["name"].rpartition("/")[2])
 
 
-def _list(folder: Path, refresh: bool = False) -> list[Mapping[str, Any]]:
-    """Return what the storage says of the names in a folder; raises as `list_names` does."""
+def _list(folder: Path, refresh: bool) -> list[Mapping[str, Any]]:
     remote: Any = folder
     try:
         return list(remote.fs.ls(remote.path, detail=True, refresh=refresh))

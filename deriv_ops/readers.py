@@ -47,9 +47,14 @@ def find_table(path: Path) -> Path | None:
     """Return the path, or that of the same file compressed; None when there is neither."""
     candidates = [path, *(path.with_name(path.name + suffix) for suffix in _COMPRESSED)]
     if is_remote(path):
-        # One request for the folder, in place of one for each candidate of each table.
-        names = list_names(path.parent)
-        return next((candidate for candidate in candidates if candidate.name in names), None)
+        # One request for the folder, in place of one for each candidate of each table; and another
+        # for what has been written since.
+        for refresh in (False, True):
+            names = list_names(path.parent, refresh)
+            for candidate in candidates:
+                if candidate.name in names:
+                    return candidate
+        return None
     return next((candidate for candidate in candidates if candidate.is_file()), None)
 
 

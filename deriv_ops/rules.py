@@ -66,8 +66,8 @@ def input_paths(variable: FileVar | Var, config: Config) -> list[str]:
     if isinstance(variable, Var):
         return [result_path(parent, config) for parent in variable.parents]
     path = config.inputs_dir / (variable.input_folder or "") / variable.filename
-    # The sample market's files aren't there before its rule has run.
-    return [str(find_table(path) or path)]
+    # The sample market's files aren't there before its rule has run, and have the names they have.
+    return [str(path if config.sample else find_table(path) or path)]
 
 
 def log_path(variable: FileVar | Var) -> str:

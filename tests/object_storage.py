@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import logging
 import os
 import socket
 import threading
@@ -51,6 +52,23 @@ class ObjectStorage:
             key.removeprefix(prefix): s3.get_object(Bucket=bucket, Key=key)["Body"].read()
             for key in keys
         }
+
+    @contextmanager
+    def counting(self) -> Iterator[list[str]]:
+        """Collect the requests that are made: method and path with query."""
+        requests: list[str] = []
+        handler = logging.Handler()
+        # The server's words begin with the client and the time.
+        handler.emit = lambda record: requests.append(record.getMessage().partition('"')[2])
+        logger = logging.getLogger("werkzeug")
+        level = logger.level
+        logger.setLevel(logging.INFO)
+        logger.addHandler(handler)
+        try:
+            yield requests
+        finally:
+            logger.removeHandler(handler)
+            logger.setLevel(level)
 
     @contextmanager
     def only_for_a_reader(self) -> Iterator[dict[str, str]]:

@@ -18,6 +18,7 @@ from test_report import data_of, states
 from deriv_ops import MemoryEngine, load_catalog, read_provenance
 from deriv_ops.errors import ConfigError, InputFileError, OutputError
 from deriv_ops.locations import location
+from deriv_ops.object_states import remembering
 from deriv_ops.readers import find_table, read_table
 from deriv_ops.sample import write_market
 from deriv_ops.store import read_result, write_result
@@ -125,6 +126,39 @@ def test_an_outdated_object_is_made_again_with_what_follows(server: ObjectStorag
     assert read_result(name).frame[lines[-1].split(b",")[0].decode()].isna().all()
     s3.delete_object(Bucket="market", Key="outdated/temporary/clustervol.parquet")
     assert reruns(project, "market/outdated") == {"all", "clustervol", "fin_pricedevz1d_byvol"}
+
+
+@pytest.mark.slow
+def test_planning_asks_for_folders_and_a_run_for_what_it_makes(
+    server: ObjectStorage, project: Path
+):
+    prefix = "market/asked"
+    with server.counting() as requests:
+        run(project, prefix)
+    # Planning and the workers' own requests are among them.
+    assert len(requests) < 14 * 13
+    with server.counting() as requests:
+        assert reruns(project, prefix) == set()
+    assert 1 <= len(requests) <= 5, requests
+    s3 = server.client("s3")
+    s3.delete_object(Bucket="market", Key="asked/temporary/clustervol.parquet")
+    run(project, prefix)
+    assert reruns(project, prefix) == set()
+
+
+def test_the_last_object_is_removed_without_its_bucket(server: ObjectStorage):
+    s3 = server.client("s3")
+    s3.create_bucket(Bucket="lone")
+    s3.put_object(Bucket="lone", Key="results/a.parquet", Body=b"a")
+    assert remembering("s3") == "s3"
+    import snakemake_storage_plugin_s3 as plugin
+
+    stored = object.__new__(plugin.StorageObject)
+    stored.query = "s3://lone/results/a.parquet"
+    assert stored.exists() and stored.size() == 1
+    stored.remove()
+    assert not stored.exists()
+    assert "lone" in {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}
 
 
 @pytest.mark.slow

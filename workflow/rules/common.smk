@@ -4,6 +4,7 @@ from pathlib import Path
 
 from deriv_ops.config import Config, check_schema
 from deriv_ops.errors import DerivOpsError
+from deriv_ops.object_states import remembering
 from deriv_ops.report import report_at_end
 from deriv_ops.rules import progress_groups, rule_specs, targets
 from deriv_ops.store import remove_unfinished
@@ -41,4 +42,6 @@ def stored(path):
     Its other way is to keep copies on a file system, one more each way for every job.
     """
     scheme, remote, _ = path.partition("://")
-    return getattr(storage, STORAGE[scheme])(path, retrieve=False) if remote else path
+    if not remote:
+        return path
+    return getattr(storage, remembering(STORAGE[scheme]))(path, retrieve=False)
