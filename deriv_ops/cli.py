@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import subprocess
 import sys
@@ -30,6 +31,9 @@ class _Told(click.Group):
             return super().invoke(ctx)
         except DerivOpsError as error:
             raise click.ClickException(str(error)) from error
+
+
+_WIDEST = 10_000
 
 
 class _Project:
@@ -155,11 +159,18 @@ def graph(context: click.Context, name: str, up: int, down: int, svg: Path | Non
 
     project = _Project(context.obj())
     project.named(name)
-    console = Console(record=svg is not None, soft_wrap=True)
-    console.print(neighbours(project.catalog, name, up, down))
+    tree = neighbours(project.catalog, name, up, down)
+    # Where there is no width to keep to, no line is broken.
+    width = Console(width=_WIDEST).measure(tree).maximum
+    console = Console()
+    if not console.is_terminal:
+        console.width = width
+    console.print(tree)
     if svg:
         from deriv_ops.store import whole
 
+        console = Console(record=True, width=width, file=io.StringIO())
+        console.print(tree)
         # With the fonts of the machine that shows it, not those of a content network.
         text = re.sub(r"@font-face \{.*?\}", "", console.export_svg(title=name), flags=re.DOTALL)
         with whole(svg) as unfinished:

@@ -46,6 +46,7 @@ def test_graph_goes_so_many_steps_up_and_down(finished: Path, tmp_path: Path):
     assert "fin_rdt_1d_std = ewmstd" in text and "fin_pricedevz1d_byvol" in text
     assert "fin_rdt_1d_all = " not in text and "2 more" in text
     assert "all_prices = all_prices.csv" in run_cli(finished, "graph", "clustervol", "--up", "3")
+    assert "calc_dev_by(fin_pricez1d, clustervol, do_reduce=False, clusterishito=True)" in text
     run_cli(finished, "graph", "clustervol", "--svg", str(tmp_path / "graph.svg"))
     assert ET.parse(tmp_path / "graph.svg").getroot().tag.endswith("svg")
     assert "url(" not in (tmp_path / "graph.svg").read_text().replace("url(#", "")
