@@ -49,6 +49,8 @@ class Catalog:
                 chosen |= {str(member.name): member for member in self.maps[name]}
             elif name in self.variables:
                 chosen[name] = self.variables[name]
+            elif "." in name or "/" in name:
+                unknown.append(f"{name}, and there is no such file")
             else:
                 unknown.append(name + did_you_mean(name, [*self.variables, *self.maps]))
         if unknown:

@@ -47,6 +47,9 @@ class _Project:
         return statuses(self.catalog, self.config)
 
     def named(self, name: str) -> FileVar | Var:
+        if name in self.catalog.maps:
+            members = ", ".join(str(member.name) for member in self.catalog.maps[name])
+            raise ConfigError(f"{name}: a Map, of several derivations; ask for one of {members}")
         if name not in self.catalog.variables:
             known = did_you_mean(name, [*self.catalog.variables])
             raise ConfigError(f"{name}: not in the catalog {self.catalog.reference}{known}")

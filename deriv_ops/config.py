@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from deriv_ops.catalog import Catalog, load_catalog
-from deriv_ops.errors import ConfigError
+from deriv_ops.errors import ConfigError, did_you_mean
 from deriv_ops.locations import is_remote, list_names, location
 from deriv_ops.sample import MARKET_FILES
 from deriv_ops.sample_tables import TABLE_FILES
@@ -96,8 +96,12 @@ def check_schema(values: Mapping[str, Any], schema: Path) -> None:
     import jsonschema
     import yaml
 
-    validator = jsonschema.Draft202012Validator(yaml.safe_load(schema.read_text()))
-    wrong = [
+    allowed = yaml.safe_load(schema.read_text())
+    keys = list(allowed["properties"])
+    wrong = [f"{key}: no such key{did_you_mean(key, keys)}" for key in values if key not in keys]
+    allowed["additionalProperties"] = True
+    validator = jsonschema.Draft202012Validator(allowed)
+    wrong += [
         f"{'.'.join(map(str, error.path)) or 'the top level'}: {error.message}"
         for error in sorted(validator.iter_errors(values), key=lambda error: str(error.path))
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import AbstractContextManager
 from typing import Any
@@ -23,6 +24,7 @@ HEAD = 3
 # From this width on, the tables stand side by side.
 WIDE = 120
 ERROR_LINES = 6
+_LIBRARY = re.compile(r"site-packages|lib/python\d|<frozen")
 
 
 class View:
@@ -138,6 +140,8 @@ def in_short(error: str) -> list[str]:
     ...     '  File "a.py", line 7, in mean\\n'
     ...     '    return 1 / 0\\n'
     ...     '           ~~^~~\\n'
+    ...     '  File "/v/site-packages/pandas/x.py", line 8, in f\\n'
+    ...     '    raise ZeroDivisionError\\n'
     ...     'ZeroDivisionError: division by zero\\n\\n'
     ...     'The above exception was the direct cause of the following exception:\\n\\n'
     ...     'Traceback (most recent call last):\\n'
@@ -160,7 +164,10 @@ def in_short(error: str) -> list[str]:
         message += 1
     # Python begins with the first cause, and ends each traceback with what raised it.
     end = next((at for at in range(frames[0], len(lines)) if lines[at][0] != " "), len(lines))
-    raised = max(at for at in frames if at < end)
+    first = [at for at in frames if at < end]
+    # A line of one's own says more than that of the library which it calls.
+    own = [at for at in first if not _LIBRARY.search(lines[at])]
+    raised = (own or first)[-1]
     return lines[message:][:ERROR_LINES] + lines[raised : min(raised + 2, end)]
 
 

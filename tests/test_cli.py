@@ -81,6 +81,7 @@ def test_why_says_each_reason_in_words(project: Path):
     "arguments, told",
     [
         (["show", "clustervoll"], "not in the catalog deriv_ops.catalogs.toy; did you mean"),
+        (["--config", "catalog=deriv_ops.catalogs.medium", "show", "simple"], "a Map, of several"),
         (["why", "nothing"], "vars_to_launch: not in the catalog"),
         (["--config", "catalog=nowhere", "ls"], "1 mistake in the catalog nowhere:"),
         (["--config", "catalog", "ls"], "--config catalog: write KEY=VALUE"),

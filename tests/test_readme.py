@@ -79,7 +79,7 @@ def test_the_larger_catalogs(project: Path):
     command = example("larger").strip().replace("dates=300", "dates=80").replace("=40", "=6")
     run(project, f"{command} --dry-run")
     run(project, f"{command} --until sample_tables")
-    assert len(list((project / "medium/sample_market").rglob("*.parquet"))) == 276
+    assert len(list((project / "results/medium/sample_market").rglob("*.parquet"))) == 276
 
 
 def test_a_new_derivation_and_a_new_operator(project: Path):

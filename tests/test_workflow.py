@@ -277,8 +277,9 @@ def test_a_broken_catalog_ends_the_run_with_its_mistakes(project: Path):
     [
         ("inputs_dir=nowhere", "Basic.all_prices: there is no file nowhere/all_prices.csv"),
         ("vars_to_launch=clustervoll", "clustervoll; did you mean 'clustervol'?"),
+        ("vars_to_launch=vars.txt", "vars.txt, and there is no such file"),
         ("catalog=no.such.catalog", "No module named 'no'"),
-        ("reslts_dir=x", "the top level: Additional properties are not allowed ('reslts_dir'"),
+        ("reslts_dir=x", "reslts_dir: no such key; did you mean 'results_dir'?"),
         ("sample_dates=0", "sample_dates: 0 is less than the minimum of 1"),
     ],
 )
