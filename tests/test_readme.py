@@ -83,7 +83,10 @@ def test_the_larger_catalogs(project: Path):
 
 
 def test_a_new_derivation_and_a_new_operator(project: Path):
-    (project / "deriv_ops/operators/range_position.py").write_text(example("operator"))
+    written = project / "deriv_ops/operators/range_position.py"
+    written.write_text(example("operator"))
+    path = {**os.environ, "PYTHONPATH": str(project)}
+    subprocess.run([sys.executable, "-m", "doctest", written], env=path, check=True, timeout=60)
     added = "    position = Var(op.range_position, Basic.all_prices, {'window': 20})\n"
     (project / "config/catalog.py").write_text(example("derivation") + added)
     out = run(
