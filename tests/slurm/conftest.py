@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -147,12 +148,18 @@ def project(slurm: Slurm, tmp_path: Path) -> Iterator[Project]:
 
 
 @pytest.fixture
-def site(slurm: Slurm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def site(slurm: Slurm) -> Iterator[None]:
     """The tests' Slurm as that of this machine: one at a time, where several processes test."""
-    with (tmp_path_factory.getbasetemp().parent / "site.lock").open("w") as lock:
+    SITE.parent.mkdir(exist_ok=True)
+    lock = os.open(SITE.parent, os.O_RDONLY)
+    try:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        assert not SITE.exists() and not SITE.is_symlink(), f"{SITE} belongs to another Slurm"
-        SITE.parent.mkdir(exist_ok=True)
+        # With the lock held, a link to a temporary file is what tests that were killed have left.
+        if SITE.is_symlink() and SITE.readlink().is_relative_to(tempfile.gettempdir()):
+            SITE.unlink()
+        assert not SITE.exists(), f"{SITE} belongs to another Slurm"
         SITE.symlink_to(slurm.conf)
         yield
         SITE.unlink()
+    finally:
+        os.close(lock)
