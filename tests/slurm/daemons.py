@@ -211,13 +211,15 @@ class Slurm:
         (self.folder / "init.sql").write_text(INIT_SQL)
 
     def _start_database(self) -> None:
-        sql, user = self.folder / "sql", f"--user={getpass.getuser()}"
-        run(
-            *("mariadb-install-db", "--no-defaults", user, f"--datadir={sql}", "--skip-test-db"),
-            *("--auth-root-authentication-method=normal",),
-        )
+        where = [
+            *("--no-defaults", f"--user={getpass.getuser()}", f"--datadir={self.folder / 'sql'}"),
+            # One that starts removes what it takes for its own of a folder that is shared.
+            f"--tmpdir={self.folder / 'tmp'}",
+        ]
+        options = ("--skip-test-db", "--auth-root-authentication-method=normal")
+        run("mariadb-install-db", *where, *options)
         self._daemon(
-            *("mariadbd", "--no-defaults", user, f"--datadir={sql}"),
+            *("mariadbd", *where),
             *(f"--init-file={self.folder / 'init.sql'}", f"--socket={self.folder / 'sql.sock'}"),
             *("--bind-address=127.0.0.1", f"--port={self.sql_port}", "--skip-name-resolve"),
             *("--innodb-buffer-pool-size=64M", "--innodb-flush-log-at-trx-commit=0"),
