@@ -19,6 +19,7 @@ from deriv_ops.config import CONFIG_FILE, Config, read_config
 from deriv_ops.errors import ConfigError, DerivOpsError, did_you_mean
 from deriv_ops.locations import location
 from deriv_ops.rules import formula, log_path, result_path
+from deriv_ops.runs import latest_run, read_run
 from deriv_ops.status import Status, statuses
 from deriv_ops.variables import FileVar, Var
 
@@ -44,7 +45,7 @@ class _Project:
         self.catalog: Catalog = config.load_catalog()
 
     def statuses(self) -> dict[str, Status]:
-        return statuses(self.catalog, self.config)
+        return statuses(self.catalog, self.config, latest_run(self.config.results_dir))
 
     def named(self, name: str) -> FileVar | Var:
         if name in self.catalog.maps:
@@ -116,7 +117,7 @@ def list_(
         status = found[str(variable.name)]
         rows, columns, missing = (status.summary.get(k, "") for k in ("rows", "columns", "missing"))
         share = "" if missing == "" else f"{missing:.1%}"
-        click.echo(f"{_state(status):<12} {rows:>6} {columns:>7} {share:>7}  {formula(variable)}")
+        click.echo(f"{status.state:<12} {rows:>6} {columns:>7} {share:>7}  {formula(variable)}")
 
 
 @main.command()
@@ -133,9 +134,14 @@ def show(context: click.Context, name: str) -> None:
     say(formula(variable), style="bold")
     if isinstance(variable, Var):
         say((variable.operator.function.__doc__ or "").partition("\n")[0], style="dim")
-    say(f"state      {_state(status)}")
+    say(f"state      {status.state}")
     for reason in _reasons(status):
         say(f"           {reason}")
+    if status.failure:
+        from snakemake_logger_plugin_catalog.tracebacks import in_short
+
+        for at, line in enumerate(in_short(status.failure)):
+            say(f"{'' if at else 'failure':<10} {line}")
     say(f"catalog    {variable.place.file}:{variable.place.line}")
     say(f"file       {result_path(variable, project.config)}")
     say(f"log        {log_path(variable)}")
@@ -184,7 +190,11 @@ def graph(context: click.Context, name: str, up: int, down: int, svg: Path | Non
 @click.argument("names", nargs=-1)
 @click.pass_context
 def why(context: click.Context, names: tuple[str, ...]) -> None:
-    """Say what a run would make, and why. With NAMES, of these and what they need."""
+    """Say what a run would make, and why. With NAMES, of these and what they need.
+
+    Of inputs only the time is looked at. Where one below 1 MB was written anew with the same
+    content, Snakemake finds that out when it runs, and makes nothing.
+    """
     project = _Project(context.obj())
     found = project.statuses()
     wanted = {str(v.name) for v in project.catalog.select(names)} if names else set(found)
@@ -207,7 +217,6 @@ def why(context: click.Context, names: tuple[str, ...]) -> None:
 def report(context: click.Context, output: Path | None, record: Path | None) -> None:
     """Write a page with the run, the results and the graph; of a run that goes on, too."""
     from deriv_ops.report import PAGE, write_report
-    from deriv_ops.runs import latest_run, read_run
 
     config = context.obj()
     run = read_run(record) if record else latest_run(config.results_dir)
@@ -245,12 +254,7 @@ def toy_model(vars_to_launch: str, fs: str) -> NoReturn:
     sys.exit(subprocess.run([*command, "--config", *config]).returncode)
 
 
-def _state(status: Status) -> str:
-    if status.up_to_date:
-        return "up to date"
-    return "out of date" if status.exists else "not made"
-
-
 def _reasons(status: Status) -> list[str]:
     follows = ", ".join(status.follows)
-    return [*status.reasons, *([f"follows {follows}"] if follows else [])]
+    failed = ["it failed in the last run"] if status.failure else []
+    return [*status.reasons, *failed, *([f"follows {follows}"] if follows else [])]

@@ -2,14 +2,15 @@
 
 Told from the results themselves: each holds what it was made of, which is compared with what the
 catalog says now. It takes a moment where a dry-run of Snakemake takes seconds, and what is out of
-date here is what Snakemake would make again (with the rerun triggers of `profiles/default`).
+date here is what Snakemake would make again (with the rerun triggers of `profiles/default`), but
+for inputs that are newer with the same content: Snakemake compares the checksums of small ones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,11 @@ from deriv_ops.config import Config
 from deriv_ops.job import as_param
 from deriv_ops.locations import Times, is_remote, location
 from deriv_ops.rules import input_paths, result_path
+from deriv_ops.runs import Run
 from deriv_ops.store import read_summary
 from deriv_ops.variables import FileVar, Var
 
+STATES = ("up to date", "out of date", "not made", "failed")
 # How many results are asked for at once in object storage.
 _REQUESTS = 16
 # How the keys of a derivation are called when they have changed.
@@ -45,6 +48,7 @@ class Status:
     follows: the parents that would be made again before it.
     derivation: what it is made of now, as the catalog says (see `job.as_param`).
     provenance, summary: what it was made of and what it holds, as the file says.
+    failure: what the last run recorded when it failed there; empty if it has been made since.
 
     """
 
@@ -54,6 +58,16 @@ class Status:
     follows: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
     summary: Mapping[str, Any] = field(default_factory=dict)
+    failure: str = ""
+
+    @property
+    def state(self) -> str:
+        """One of `STATES`."""
+        if self.up_to_date:
+            return "up to date"
+        if self.failure:
+            return "failed"
+        return "out of date" if self.exists else "not made"
 
     @property
     def up_to_date(self) -> bool:
@@ -61,8 +75,12 @@ class Status:
         return not (self.reasons or self.follows)
 
 
-def statuses(catalog: Catalog, config: Config) -> dict[str, Status]:
-    """Return the status of each variable by its name, parents before children."""
+def statuses(catalog: Catalog, config: Config, run: Run | None) -> dict[str, Status]:
+    """Return the status of each variable by its name, parents before children.
+
+    Failures are those of this run.
+    """
+    last = run.last if run else {}
     times, found = Times(), dict[str, Status]()
     read = partial(_read, times=times)
     paths = [location(result_path(variable, config)) for variable in catalog]
@@ -70,7 +88,11 @@ def statuses(catalog: Catalog, config: Config) -> dict[str, Status]:
     with ThreadPoolExecutor(_REQUESTS) as pool:
         each = pool.map if is_remote(config.results_dir) else map
         for variable, result in zip(catalog, each(read, paths), strict=True):
-            found[str(variable.name)] = _status(variable, config, result, times, found)
+            name = str(variable.name)
+            status = _status(variable, config, result, times, found)
+            if name in last and not last[name]["ok"] and not status.up_to_date:
+                status = replace(status, failure=last[name]["error"] or "no message")
+            found[name] = status
     return found
 
 

@@ -80,6 +80,12 @@ def test_failures_are_shown_with_their_errors_and_logs(project: Path):
     assert "Basic.all_prices: " in jobs["error"][at] and "dates" in jobs["error"][at]
     assert "Traceback" in data["run"]["logs"][str(at)]
     assert not data["run"]["end"]["ok"]
+    # The commands tell the same.
+    shown = run_cli(project, "show", "all_prices")
+    assert "state      failed" in shown and "it failed in the last run" in shown
+    assert "failure    Basic.all_prices: results/sample_market/all_prices.csv: dates" in shown
+    assert run_cli(project, "ls", "-l", "all_prices").splitlines()[1].startswith("failed ")
+    assert "all_prices: " in run_cli(project, "why", "all_prices")
 
 
 def test_without_a_record_the_results_are_shown(project: Path):

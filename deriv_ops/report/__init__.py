@@ -37,7 +37,7 @@ def write_report(path: Path, catalog: Catalog, config: Config, run: Run | None) 
 
     The file appears whole or not at all; raises `OutputError` when it can't be written.
     """
-    data = report_data(catalog, config, statuses(catalog, config), run)
+    data = report_data(catalog, config, statuses(catalog, config, run), run)
     with whole(path) as unfinished:
         unfinished.write_text(render(data))
 

@@ -19,10 +19,9 @@ from deriv_ops.operators.declare import Operator
 from deriv_ops.report.critical_path import critical_path
 from deriv_ops.rules import log_path, result_path
 from deriv_ops.runs import Run
-from deriv_ops.status import Status
+from deriv_ops.status import STATES, Status
 from deriv_ops.variables import FileVar, Var
 
-STATES = ("up to date", "out of date", "not made", "failed")
 # Of the log of a failed job the end is shown, and so for the first of many failures.
 LOG_CHARACTERS = 4000
 LOGS = 50
@@ -44,9 +43,7 @@ def report_data(
         ),
         **_catalog(catalog, config, found, places),
     }
-    data["nodes"]["state"] = [
-        STATES.index(_state(name, found[name], run)) for name in catalog.variables
-    ]
+    data["nodes"]["state"] = [STATES.index(found[name].state) for name in catalog.variables]
     if run:
         data["run"] = _run(run, places)
         seconds = {name: job["wall"] for name, job in run.last.items() if name in places}
@@ -126,15 +123,6 @@ def _operator(operator: Operator) -> dict[str, str]:
         "kind": operator.kind,
         "doc": inspect.getdoc(operator.function) or "",
     }
-
-
-def _state(name: str, status: Status, run: Run | None) -> str:
-    job = run.last.get(name) if run else None
-    if job and not job["ok"] and not status.up_to_date:
-        return "failed"
-    if status.up_to_date:
-        return "up to date"
-    return "out of date" if status.exists else "not made"
 
 
 def _run(run: Run, places: Mapping[str, int]) -> dict[str, Any]:
