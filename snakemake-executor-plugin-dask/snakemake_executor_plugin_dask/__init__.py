@@ -84,7 +84,7 @@ class ExecutorSettings(ExecutorSettingsBase):  # type: ignore[misc]
         default=None,
         metadata={
             "help": "Memory in MB on each machine for frames that jobs hand over to the jobs that "
-            "read them next; 0 for none. Default: 1/8 of the machine's memory.",
+            "read them next; 0 for none. Default: 1/8 of a worker's memory.",
             "env_var": True,
             "type": int,
         },

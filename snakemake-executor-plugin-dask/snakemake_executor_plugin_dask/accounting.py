@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from .task import Outcome
 
@@ -31,10 +31,14 @@ class Account:
         self.written += outcome.written
         self.handed_over += outcome.handed_over
 
-    def summary(self, threads: float) -> str:
-        """Return one line. `threads` is what the workers have together."""
+    def totals(self) -> dict[str, float]:
+        """Return the sums by their names."""
+        return {name: value for name, value in asdict(self).items() if name != "began"}
+
+    def summary(self, offered: float) -> str:
+        """Return one line. `offered` is for how long the workers had threads, in seconds."""
         wall = time.monotonic() - self.began
-        efficiency = self.thread_seconds / (wall * threads) if wall * threads else 0.0
+        efficiency = self.thread_seconds / offered if offered else 0.0
         failed = f" ({self.failed} failed)" if self.failed else ""
         return (
             f"Dask: {self.jobs} jobs{failed} in {wall:.1f} s, {self.thread_seconds:.1f} s of "

@@ -34,6 +34,9 @@ from .state import State
 prctl = ctypes.CDLL(None).prctl
 PR_SET_PDEATHSIG = 1
 OOM_SCORE = b"800"
+# Stands in a job for the folder for temporary files of the machine it will run on.
+TMPDIR = "/@tmpdir@"
+TMPDIR_VARIABLES = ("TMPDIR", "TMP", "TEMPDIR", "TEMP")
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "GOTO_NUM_THREADS",
@@ -58,10 +61,10 @@ def main(fds: list[int], note: mmap.mmap, close: Iterable[socket.socket]) -> NoR
         status = JobProcess(fds, note).run()
     except BaseException:
         # Nothing of the workflow's own comes here: the job can't be run on this worker.
-        with contextlib.suppress(BaseException):
-            text = traceback.format_exc()
-            os.write(2, text.encode())
-            os.pwrite(fds[3], json.dumps({"error": text}).encode(), 0)
+        text = traceback.format_exc()
+        for fd, data in ((2, text), (fds[3], json.dumps({"error": text}))):
+            with contextlib.suppress(BaseException):
+                os.write(fd, data.encode())
     os._exit(status)
 
 
@@ -72,6 +75,7 @@ class JobProcess:
         self.worker = Connection(fds[0])
         self.stdout, self.stderr, self.report = fds[1:]
         self.note = note
+        self.pid = os.getpid()
         # What the process was like before its first job, if there may be a second.
         self.state: State | None = None
         redirect(self.stdout, self.stderr)
@@ -113,11 +117,21 @@ class JobProcess:
         os.chdir(request["folder"] or payload["cwd"])
         os.environ.update(payload["env"])
         if "argv" in payload:
-            os.execvp(payload["argv"][0], payload["argv"])
+            # Python ignores these, what it starts shall not.
+            signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+            signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+            argv = [here(part) for part in payload["argv"]]
+            os.execvp(argv[0], argv)
         handover.begin(payload["handover"], payload["is_read"])
         status, report = run_script(payload, request["iteration"])
-        clear_main()
-        ended = status != 0 or self.state is None or not self.state.restore()
+        if os.getpid() != self.pid:
+            # A fork of the script's own has come to its end, which is not the job's.
+            finish()
+            os._exit(status & 0xFF)
+        ended = status != 0 or self.state is None or self.state.goes_on()
+        if not ended:
+            clear_main()
+            ended = not (self.state and self.state.restore())
         if ended:
             finish()
         return status, report | handover.report(), ended
@@ -166,9 +180,6 @@ def run_script(payload: dict[str, Any], iteration: int | None) -> tuple[int, dic
     filename: str = payload["filename"]
     try:
         source = payload["text"]
-        if source is None:
-            with open(payload["source"], encoding="utf-8") as file:  # noqa: PTH123
-                source = file.read()
         # Tracebacks show lines of what was run, whatever has become of the file since.
         linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
         module = types.ModuleType("__main__")
@@ -176,6 +187,9 @@ def run_script(payload: dict[str, Any], iteration: int | None) -> tuple[int, dic
         snakemake = pickle.loads(payload["snakemake"])
         if iteration is not None:
             snakemake.bench_iteration = iteration
+        resources = snakemake.resources
+        if resources.get("tmpdir") == TMPDIR:
+            set_tmpdir(resources, here(TMPDIR))
         module.__dict__.update(
             __file__=filename,
             __real_file__=filename,
@@ -190,13 +204,25 @@ def run_script(payload: dict[str, Any], iteration: int | None) -> tuple[int, dic
     except SystemExit as exit_:
         if exit_.code is None or isinstance(exit_.code, int):
             return exit_.code or 0, {}
-        print(exit_.code, file=sys.stderr)
+        complain(f"{exit_.code}\n")
         return 1, {"error": str(exit_.code)}
     except BaseException as error:
         text = format_error(error, filename)
-        sys.stderr.write(text)
+        complain(text)
         return 1, {"error": text}
     return 0, {}
+
+
+def set_tmpdir(resources: Any, folder: str) -> None:
+    """Give a job another folder for temporary files."""
+    index, _ = resources._names["tmpdir"]
+    resources[index] = folder
+    resources._set_name("tmpdir", index)
+
+
+def here(text: str) -> str:
+    """Return a text with this machine's folder for temporary files in it."""
+    return text.replace(TMPDIR, os.environ["TMPDIR"]) if TMPDIR in text else text
 
 
 def prepare_interpreter(payload: dict[str, Any]) -> None:
@@ -228,10 +254,21 @@ def format_error(error: BaseException, filename: str) -> str:
     return "".join(traceback.format_exception(error))
 
 
+def complain(text: str) -> None:
+    """Write to the script's stderr, or where it was before the script has set and closed it."""
+    try:
+        sys.stderr.write(text)
+    except Exception:
+        with contextlib.suppress(OSError):  # the report has it, too
+            os.write(2, text.encode(errors="backslashreplace"))
+
+
 def finish() -> None:
     """Do what an interpreter does before it ends, without taking the preloaded modules apart."""
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
+    # Daemon threads, which an interpreter would stop here, lose the names they know.
+    threading.excepthook = lambda _: None
     clear_main()
     gc.collect()
     # A file that was never closed is flushed by an ordinary exit.

@@ -13,14 +13,14 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.real import RealExecutor
 from snakemake_interface_executor_plugins.settings import ExecMode
 
-from . import handover
+from . import handover, owner
 from .accounting import Account
 from .records import Records
 from .task import Submission
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from .session import Session
     from .task import Outcome
 
+# Where Snakemake was started. With `--directory` it goes elsewhere before it has a workflow.
+START = Path.cwd()
 # Jobs are prepared and sent in parts: a small one first, so that the workers have something to do.
 FIRST_PART = 16
 PART = 128
@@ -75,7 +77,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
     def get_job_args(self, job: Any, **kwargs: Any) -> str:
         """Return the job's arguments to a child Snakemake, which gets the job's cores."""
         assert self.session
-        cores = self.internals.threads(job, self.session.machines)
+        cores = self.internals.threads(job, self.session.machines.kinds)
         return str(super().get_job_args(job, cores=cores, **kwargs))
 
     def run_jobs(self, jobs: list[Any]) -> None:
@@ -105,7 +107,8 @@ class Executor(RealExecutor):  # type: ignore[misc]
         # is unique on a cluster that several runs use.
         key = f"job-{self.folder.name}-{job.jobid}-{job.attempt}"
         try:
-            needs = self._needs(job)
+            # Raises if no worker has them.
+            needs = self.internals.resources(job, self.session.machines.kinds)
             if self.translator.is_warm(job):
                 task = self.translator.warm_task(job, key, self._handed_to(job), self._is_read(job))
             else:
@@ -115,7 +118,9 @@ class Executor(RealExecutor):  # type: ignore[misc]
             return
         # Marks the output as incomplete, which has to be done before the job can begin.
         self.report_job_submission(info)
-        self.batch.append(Submission(job, task, needs, job.priority, self._place(job)))
+        if self.records:
+            self.records.submit(job)
+        self.batch.append(Submission(job, task, needs, job.priority, self._place(job, needs)))
 
     def _submit_batch(self) -> None:
         if self.session and self.batch:
@@ -152,9 +157,9 @@ class Executor(RealExecutor):  # type: ignore[misc]
         atexit.unregister(self.shutdown)
         if self.sigterm is not None:
             signal.signal(signal.SIGTERM, self.sigterm)
-        self.logger.info(self.account.summary(session.threads))
+        self.logger.info(self.account.summary(session.machines.thread_seconds))
         if self.records:
-            self.records.close(self.account)
+            self.records.end(self._outcome(), **self.account.totals())
         session.close()
         log = session.log
         if self.account.failed and log.exists() and log.stat().st_size:
@@ -162,10 +167,18 @@ class Executor(RealExecutor):  # type: ignore[misc]
         else:
             shutil.rmtree(self.folder, ignore_errors=True)
 
+    def _outcome(self) -> Literal["succeeded", "failed", "interrupted"]:
+        """Return how the run has ended."""
+        if self.stopping:
+            return "interrupted"
+        return "succeeded" if self.internals.is_done(self.workflow) else "failed"
+
     def cancel(self) -> None:
         """End the run early. What has not begun is withdrawn; what runs may finish."""
         if not (session := self.session):
             return
+        # Snakemake cancels because of its own errors, too.
+        self.stopping |= isinstance(sys.exception(), KeyboardInterrupt | SystemExit)
         try:
             self._submit_batch()
             queued = session.withdraw_queued()
@@ -188,19 +201,21 @@ class Executor(RealExecutor):  # type: ignore[misc]
 
         settings = self.executor_settings
         run = secrets.token_hex(4)
-        runs = Path(".snakemake/dask").absolute()
+        runs = owner.RUNS.absolute()
         if self.workflow.execution_settings.lock:
             # Nobody else works in this folder, so what is there is of runs that were killed.
             shutil.rmtree(runs, ignore_errors=True)
         self.folder = runs / run
         self.folder.mkdir(parents=True, mode=0o700)
+        owner.note(self.folder)
         request = clusters.Request(
             name=settings.cluster,
             folder=self.folder,
             threads=settings.threads or self.workflow.resource_settings.cores,
             memory_mb=settings.memory_mb,
             workers=clusters.parse_workers(settings.workers),
-            config=self._from_start(settings.config) if settings.config else None,
+            config=START / settings.config if settings.config else None,
+            start=START,
         )
         cluster = clusters.connect(request)
         # While it starts: these import Dask and parts of Snakemake that only a run needs.
@@ -213,9 +228,9 @@ class Executor(RealExecutor):  # type: ignore[misc]
         self.stopping = False
         # Whether jobs that Snakemake still sends are given back to it.
         self.refusing = False
-        preload = [name.strip() for name in settings.preload.split(",") if name.strip()]
+        preload, optional = map(_names, (settings.preload, type(settings).preload))
         limit = None if settings.handover_mb is None else settings.handover_mb * 2**20
-        runner = JobRunner(run, preload, limit, settings.jobs_per_process)
+        runner = JobRunner(run, preload, optional, limit, settings.jobs_per_process)
         self.session = Session(cluster, request.log, run, runner, self._ended)
         atexit.register(self.shutdown)
         self.translator = jobs.JobTranslator(self.workflow, self.folder, settings.lost_retries + 1)
@@ -225,22 +240,19 @@ class Executor(RealExecutor):  # type: ignore[misc]
         dask_run = {
             "record": str(self.records.path) if self.records else None,
             "running": str(self.folder),
-            "threads": self.session.threads,
+            "threads": sum(offer.get("threads", 0) for offer in self.session.machines.all),
         }
         described = self.session.cluster.describe()
         self.logger.info(f"Dask: {described}", extra={"dask_run": dask_run})
-        jobs.limit_threads(self.workflow, self.session.machines)
-
-    def _from_start(self, path: str) -> Path:
-        """Return a path of the command line, which is seen from where Snakemake was started."""
-        return Path(self.workflow.workdir_init, path)
+        jobs.limit_threads(self.workflow, self.session.machines.kinds)
 
     def _described(self) -> dict[str, Any]:
         """Return what the record of the run says of it."""
         assert self.session
         return {
             "cluster": self.session.cluster.describe(),
-            "machines": self.session.machines,
+            "machines": self.session.machines.all,
+            "ledgers": str(self.folder),
             "jobs": sum(not job.is_local for job in self.dag.needrun_jobs()),
             "config": self.workflow.config,
         }
@@ -274,22 +286,19 @@ class Executor(RealExecutor):  # type: ignore[misc]
 
         self._in_background(stop)
 
-    def _needs(self, job: Any) -> dict[str, float]:
-        """Return the resources a job needs. Raises WorkflowError if no worker has them."""
-        assert self.session
-        try:
-            return self.internals.resources(job, self.session.machines)
-        except WorkflowError:
-            self.session.refresh_machines()  # perhaps a larger one has joined
-            return self.internals.resources(job, self.session.machines)
-
-    def _place(self, job: Any) -> str | None:
+    def _place(self, job: Any, needs: dict[str, float]) -> str | None:
         """Return the worker that has written a job's largest input, if there is a choice."""
         assert self.session
-        if len(self.session.machines) == 1:
+        machines = self.session.machines
+        if len(machines.present) < 2:
             return None
         known = [self.places[file] for file in job.input if file in self.places]
-        return max(known, key=lambda place: place[1])[0] if known else None
+        if not known:
+            return None
+        place, _ = max(known, key=lambda place: place[1])
+        # Dask takes a preference as leave to run the job on any worker, whatever that has.
+        suited = all(self.internals.suits(kind, needs) for kind in machines.kinds)
+        return place if suited and place in machines.present else None
 
     def _handed_to(self, job: Any) -> dict[str, tuple[str, Identity]]:
         """Return what is kept of a job's inputs."""
@@ -308,9 +317,25 @@ class Executor(RealExecutor):  # type: ignore[misc]
         if outcome.lost:
             self.internals.withdraw(self.workflow, job, begun=outcome.begun)
             return
+        # Whatever goes wrong here, Snakemake has to hear of the job's end: it waits for it.
+        try:
+            self._take(outcome, job, threads)
+        except Exception as error:
+            outcome.ok = False
+            outcome.error = f"Its end can't be dealt with: {error!r}\n{outcome.error}"
+        if outcome.ok:
+            self.report_job_success(info)
+            return
+        if outcome.error.strip() not in outcome.stderr.decode(errors="replace"):
+            self.logger.error(f"{job.name}, jobid {job.jobid}: {outcome.error}")
+        # Said now, as Snakemake's scheduler may be busy with sending more.
+        self.refusing |= self._ends_the_run(job)
+        self.report_job_error(info)
+
+    def _take(self, outcome: Outcome, job: Any, threads: float) -> None:
+        """Take what a job has printed and measured, and note what it has handed over."""
         for stream, text in ((sys.stdout, outcome.stdout), (sys.stderr, outcome.stderr)):
             _show(stream, text)
-        # Whatever goes wrong here, Snakemake has to hear of the job's end: it waits for it.
         try:
             for name, text in outcome.logs.items():
                 Path(name).write_bytes(text)
@@ -326,23 +351,19 @@ class Executor(RealExecutor):  # type: ignore[misc]
             for path, (entry, identity) in outcome.entries.items():
                 if handover.identify(path) == identity:
                     self.handed[path] = (entry, identity)
-            if len(self.session.machines if self.session else ()) > 1:
-                for file in job.output:
-                    # An object is as far from one worker as from the next.
-                    if not file.is_storage:
-                        self.places[file] = (outcome.worker, outcome.written)
-            self.report_job_success(info)
-            return
-        if outcome.error.strip() not in outcome.stderr.decode(errors="replace"):
-            self.logger.error(f"{job.name}, jobid {job.jobid}: {outcome.error}")
-        # Said now, as Snakemake's scheduler may be busy with sending more.
-        self.refusing |= self._ends_the_run(job)
-        self.report_job_error(info)
+            for file in job.output:
+                # An object is as far from one worker as from the next.
+                if not file.is_storage:
+                    self.places[file] = (outcome.worker, outcome.written)
 
     @staticmethod
     def _in_background(function: Callable[[], Any]) -> None:
         """Call from a thread, where locks that the main thread holds can be waited for."""
         threading.Thread(target=function, daemon=True).start()
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _show(stream: TextIO, text: bytes) -> None:

@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +37,23 @@ class ServerLostError(RuntimeError):
     """The fork server is gone, and with it the jobs it ran."""
 
 
+@dataclass(frozen=True)
+class Ready:
+    """What a server says when it has preloaded: its threads, and why modules can't be imported.
+
+    There is one thread, unless a preloaded module starts some.
+    """
+
+    threads: int
+    failed: dict[str, str]
+
+
 class ForkServer:
     """Starts a fork server and runs jobs in its forks, from as many threads as there are jobs.
 
     A process is used for `jobs_per_process` jobs of the same key, if they leave nothing behind;
-    of those that wait for their next job there are at most `idle_processes`.
+    of those that wait for their next job there are at most `idle_processes`. Each may have as many
+    `open_files` as this process, unless a number is given.
     """
 
     def __init__(
@@ -49,6 +62,7 @@ class ForkServer:
         environment: dict[str, str],
         jobs_per_process: int = 1,
         idle_processes: int = 1,
+        open_files: int | None = None,
     ) -> None:
         self.jobs_per_process = jobs_per_process
         self.idle_processes = idle_processes
@@ -64,14 +78,13 @@ class ForkServer:
         command = [sys.executable, "-P", "-m", f"{__package__}.server"]
         with remote:
             self.process = subprocess.Popen(
-                [*command, str(remote.fileno()), json.dumps(list(preload))],
+                [*command, str(remote.fileno()), json.dumps(list(preload)), json.dumps(open_files)],
                 pass_fds=[remote.fileno()],
                 stdin=subprocess.DEVNULL,
                 env=KEEP_MEMORY | os.environ | environment | SINGLE_THREADED,
                 start_new_session=True,
             )
-        # The number of its threads, once it is ready: one, unless a preloaded module starts some.
-        self.ready: Future[int] = Future()
+        self.ready: Future[Ready] = Future()
         threading.Thread(target=self._listen, daemon=True, name="forkserver").start()
 
     def run(
@@ -190,7 +203,7 @@ class ForkServer:
 
     def _hear(self, message: dict[str, Any]) -> None:
         if "ready" in message:
-            self.ready.set_result(message["threads"])
+            self.ready.set_result(Ready(message["threads"], message["failed"]))
             return
         with self.lock:
             process = self.processes.get(message["id"])

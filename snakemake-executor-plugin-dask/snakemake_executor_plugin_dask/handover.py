@@ -25,21 +25,23 @@ changes are its own.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import mmap
 import os
 import pickle
 import secrets
 import struct
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 VARIABLE = "SNAKEMAKE_DASK_HANDOVER"
 ALIGNMENT = 64
 # What a file is known by, beside its path: inode, size, time of modification in ns.
 Identity = tuple[int, int, int]
 
-_transferred = {"put": 0, "got": 0}
+_transferred = {"put": 0, "got": 0, "hits": 0}
 # What this process has put, and what the executor knows of the files this process will read:
 # path: (name of the entry, identity of the file).
 _put: dict[str, tuple[str, Identity]] = {}
@@ -67,18 +69,17 @@ def put(path: str | os.PathLike[str], value: Any) -> bool:
         return False
     path = os.path.realpath(path)
     key = _entry(path, identity)
-    _evict(directory, limit - size)
-    temporary = directory / f".{os.getpid()}.{key}"
+    temporary = directory / f".{secrets.token_hex(8)}"
     try:
-        with temporary.open("wb") as file:
+        with _reserve(directory, limit, temporary, size) as file:
             sizes = [len(head), len(views), *(view.nbytes for view in views)]
             file.write(struct.pack(f"<{len(sizes)}Q", *sizes))
             file.write(head)
             for view in views:
                 file.seek(_aligned(file.tell()))
                 file.write(view)
-            file.truncate(size)
-        temporary.rename(directory / key)
+            with _locked(directory):  # whoever counts at this moment would find neither name
+                temporary.rename(directory / key)
     except OSError:
         return False
     finally:
@@ -113,6 +114,7 @@ def get(path: str | os.PathLike[str]) -> Any | None:
         views.append(memory[offset : offset + size])
         offset += _aligned(size)
     _transferred["got"] += memory.nbytes
+    _transferred["hits"] += 1
     return pickle.loads(head, buffers=views)
 
 
@@ -126,11 +128,11 @@ def begin(known: dict[str, tuple[str, Identity]], is_read: bool) -> None:
     _put.clear()
     _known.clear()
     _known.update(known)
-    _transferred.update(put=0, got=0)
+    _transferred.update(put=0, got=0, hits=0)
 
 
 def report() -> dict[str, Any]:
-    """Return what the executor has to know: bytes put and got, and what was put."""
+    """Return what the executor has to know: bytes put and got, how often, and what was put."""
     return {**_transferred, "entries": dict(_put)}
 
 
@@ -172,8 +174,29 @@ def _entry(path: str, identity: Identity) -> str:
     return hashlib.blake2b(repr((path, identity)).encode(), digest_size=20).hexdigest()
 
 
+def _reserve(directory: Path, limit: int, path: Path, size: int) -> IO[bytes]:
+    """Return a new file of a size for which there is room. Raises OSError if there is none."""
+    with _locked(directory):  # one at a time: each sees what the others have taken, written or not
+        _evict(directory, limit - size)
+        file = path.open("wb")
+        # Says that somebody writes it, as long as that one lives.
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.truncate(size)
+        return file
+
+
+@contextlib.contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    folder = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
 def _evict(directory: Path, room: int) -> None:
-    """Drop what was used least recently until what is left fits."""
+    """Drop what was used least recently until what is left fits. Raises OSError if it can't."""
     entries = []
     with os.scandir(directory) as scan:
         for entry in scan:
@@ -183,10 +206,22 @@ def _evict(directory: Path, room: int) -> None:
     total = sum(size for _, size, _ in entries)
     for _, size, name in sorted(entries):
         if total <= room:
-            break
-        with contextlib.suppress(FileNotFoundError):
-            Path(name).unlink()
-        total -= size
+            return
+        if not _is_being_written(name):
+            with contextlib.suppress(FileNotFoundError):
+                Path(name).unlink()
+            total -= size
+    if total > room:
+        raise OSError("no room")
+
+
+def _is_being_written(name: str) -> bool:
+    with open(name, "rb") as file:  # noqa: PTH123
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False
 
 
 def _aligned(size: int) -> int:

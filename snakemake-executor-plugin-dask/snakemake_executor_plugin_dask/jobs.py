@@ -12,14 +12,12 @@ import pickle
 import shlex
 import shutil
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from snakemake.benchmark import write_benchmark_records
 from snakemake.common import get_snakemake_searchpaths
-from snakemake.common.tbdstring import TBDString
 from snakemake.exceptions import WorkflowError
 from snakemake.iocontainers import Params, Snakemake
 from snakemake.resources import Resources
@@ -27,20 +25,21 @@ from snakemake.script import get_source
 from snakemake.settings.types import DeploymentMethod, SharedFSUsage
 from snakemake.shell import MAX_ARG_LEN, shell
 
-from .child import THREAD_VARIABLES
+from .child import THREAD_VARIABLES, TMPDIR, TMPDIR_VARIABLES
 from .task import Outcome, Task
+from .tmpdir import evaluate_tmpdir, prepare
 
-# Everything a job on another machine needs to be where the main process sees it.
-SHARED = {SharedFSUsage.INPUT_OUTPUT, SharedFSUsage.SOURCES, SharedFSUsage.SOURCE_CACHE}
+# What a job on another machine needs to be where the main process sees it; its script comes along.
+SHARED = {SharedFSUsage.INPUT_OUTPUT, SharedFSUsage.SOURCES}
 PROCESS_KEY = ("filename", "threads", "shell_exec")
 FRAMEWORKS = ("numpy", "pandas", "polars")
 
 
 @dataclass(frozen=True)
 class Script:
-    """A Python script of a rule, in the run's cache of sources."""
+    """A Python script of a rule; its text, as the run's cache may be where no worker sees it."""
 
-    source: str
+    text: str
     filename: str
     search_path: tuple[str, ...]
     basedir: str
@@ -84,7 +83,7 @@ class JobTranslator:
             for job in jobs:
                 if self.is_warm(job):
                     evaluate_tmpdir(job)
-                    await job.prepare()
+                    await prepare(job)
 
         # Together, because each call makes an event loop of its own.
         self.workflow.async_run(prepare_all())
@@ -195,13 +194,13 @@ class JobTranslator:
         if is_local:
             search_path.append(folder)
             filename = os.path.realpath(filename)
-        return Script(cache_path, filename, tuple(search_path), folder)
+        text = Path(cache_path).read_text(encoding="utf-8")
+        return Script(text, filename, tuple(search_path), folder)
 
     def _script_payload(self, job: Any) -> dict[str, Any]:
         script = self._script(job)
         return {
-            "source": script.source,
-            "text": None if self.shared else Path(script.source).read_text(encoding="utf-8"),
+            "text": script.text,
             "filename": script.filename,
             "search_path": script.search_path,
             "script_dir": self.script_dir,
@@ -223,15 +222,16 @@ class JobTranslator:
 
     def _command_file(self, job: Any, command: str) -> str:
         path = self.ledgers / f"{job.jobid}-{job.attempt}.sh"
-        path.write_text(command + "\n")
+        path.write_text(command.replace(TMPDIR, "$TMPDIR") + "\n")
         return str(path)
 
     def _environment(self, job: Any) -> dict[str, str]:
         # Those of storage plugins are for Snakemake's own transfers, and hold passwords.
         declared = {*self.workflow.remote_execution_settings.envvars, *self.workflow.envvars}
         environment = {name: os.environ[name] for name in declared}
-        if self.shared and (folder := job.resources.get("tmpdir")):
-            environment |= dict.fromkeys(("TMPDIR", "TMP", "TEMPDIR", "TEMP"), folder)
+        folder = job.resources.get("tmpdir")
+        if self.shared and folder and folder != TMPDIR:
+            environment |= dict.fromkeys(TMPDIR_VARIABLES, folder)
         return environment
 
 
@@ -268,20 +268,6 @@ def plain(files: Any) -> Any:
     return files._plainstrings() if len(files) else files
 
 
-def evaluate_tmpdir(job: Any) -> None:
-    """Give a job its tmpdir, which Snakemake leaves to be evaluated where the job runs."""
-    resources = job.resources
-    if not isinstance(resources.get("tmpdir"), TBDString):
-        return
-    value: Any = tempfile.gettempdir()
-    default = Resources.DEFAULTS["full"]["tmpdir"]
-    if "tmpdir" in job.rule.resources and job.rule.resources["tmpdir"].raw != default:
-        value = job.rule.expand_resources(job.wildcards_dict, job.input, job.attempt).tmpdir
-    index, _ = resources._names["tmpdir"]
-    resources[index] = value
-    resources._set_name("tmpdir", index)
-
-
 def time_limit(job: Any) -> float | None:
     """Return a job's `runtime` in seconds; it is given in minutes."""
     runtime = job.resources.get("runtime")
@@ -308,7 +294,7 @@ def resources(job: Any, machines: list[dict[str, float]]) -> dict[str, float]:
     if "mem_mb" in needs and any(map(memory_is_guess, members(job))):
         stated = [single.resources.mem_mb for single in members(job) if not memory_is_guess(single)]
         needs["mem_mb"] = min(needs["mem_mb"], max(largest["mem_mb"], *stated, 0))
-    if not any(all(machine.get(n, 0) >= v for n, v in needs.items()) for machine in machines):
+    if not any(suits(machine, needs) for machine in machines):
         asked, *have = (
             ", ".join(f"{name}={value:g}" for name, value in sorted(offer.items()))
             for offer in (needs, *machines)
@@ -316,6 +302,11 @@ def resources(job: Any, machines: list[dict[str, float]]) -> dict[str, float]:
         offers = "; ".join(sorted(set(have)))
         raise WorkflowError(f"No worker can run this job. It needs {asked}; workers have {offers}.")
     return needs
+
+
+def suits(machine: dict[str, float], needs: dict[str, float]) -> bool:
+    """Whether a machine has what a job needs."""
+    return all(machine.get(name, 0) >= value for name, value in needs.items())
 
 
 def threads(job: Any, machines: list[dict[str, float]]) -> int:
@@ -382,6 +373,14 @@ def withdraw(workflow: Any, job: Any, begun: bool) -> None:
         scheduler.running.discard(job)
         scheduler._free_resources(job)
     scheduler._open_jobs.release()
+
+
+def is_done(workflow: Any) -> bool:
+    """Whether all jobs have ended well."""
+    scheduler: Any = getattr(workflow, "scheduler", None)
+    if scheduler is None:  # Snakemake has ended before it had one
+        return False
+    return not scheduler._errors and not any(scheduler.remaining_jobs)
 
 
 def settle(scheduler: Any) -> None:

@@ -18,6 +18,7 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,23 +76,35 @@ def read(path: str | None) -> Record:
 
 @dataclass(frozen=True)
 class Running:
-    """A job that has begun and not ended; `since` is a time of day."""
+    """A job that has begun and not ended.
 
-    jobid: int
+    `jobid` is Snakemake's: a number, or of a group a UUID. `since` is a time of day.
+    """
+
+    jobid: str
+    host: str
     since: float
 
 
-def running(folder: Path) -> list[Running]:
-    """Return the unfinished jobs of a folder of ledgers that have begun."""
-    found = []
+def running(folder: Path, known: Mapping[str, Running] | None = None) -> dict[str, Running]:
+    """Return the unfinished jobs of a run's folder of ledgers that have begun, by their files.
+
+    Files of which a former call has told, whose result is `known`, aren't read again.
+    """
+    found = {}
     for path in folder.glob("job-*"):
+        if known and path.name in known:
+            found[path.name] = known[path.name]
+            continue
         try:
             *_, last = path.read_text().splitlines()
         except (FileNotFoundError, ValueError):
             continue  # has ended, or begins, in this moment
         match last.split():
-            case ["start", _, _, _, since]:
-                found.append(Running(int(path.name.split("-")[-2]), float(since)))
+            case ["start", host, _, _, since]:
+                # See `Executor.run_job` for the names.
+                jobid, _, _ = path.name.removeprefix(f"job-{folder.name}-").rpartition("-")
+                found[path.name] = Running(jobid, host, float(since))
     return found
 
 

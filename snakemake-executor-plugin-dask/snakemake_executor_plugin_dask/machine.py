@@ -11,7 +11,12 @@ CGROUPS = Path("/sys/fs/cgroup")
 
 def cpus() -> int:
     """Return the number of CPUs: of the affinity mask, the control group and Slurm, the least."""
-    counts = [len(os.sched_getaffinity(0)), *_slurm("SLURM_CPUS_ON_NODE", "SLURM_CPUS_PER_TASK")]
+    return shared_cpus(os.sched_getaffinity(0))
+
+
+def shared_cpus(affinity: set[int]) -> int:
+    """Return the CPUs that tasks on this machine share, of which `affinity` are the masks' sum."""
+    counts = [len(affinity), *_slurm("SLURM_CPUS_ON_NODE")]
     for folder in _cgroup_folders("cpu"):
         match _read(folder / "cpu.max").split():
             case [quota, period] if quota != "max":
@@ -22,15 +27,18 @@ def cpus() -> int:
     return max(1, min(counts))
 
 
-def memory_bytes() -> int:
-    """Return the memory in bytes: of the machine, the control group and Slurm, the least."""
+def memory_bytes(shared: int | None = None) -> int:
+    """Return the memory in bytes: of the machine, the control group and Slurm, the least.
+
+    What Slurm gives for each CPU is counted for `shared` CPUs, else for those of this process.
+    """
     sizes = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     for folder in _cgroup_folders("memory"):
         for name in ("memory.max", "memory.high", "memory.limit_in_bytes"):
             if (text := _read(folder / name)).isdigit():
                 sizes.append(int(text))
     sizes += [mb * 2**20 for mb in _slurm("SLURM_MEM_PER_NODE") if mb]
-    sizes += [mb * 2**20 * cpus() for mb in _slurm("SLURM_MEM_PER_CPU") if mb]
+    sizes += [mb * 2**20 * (shared or cpus()) for mb in _slurm("SLURM_MEM_PER_CPU") if mb]
     return min(sizes)
 
 

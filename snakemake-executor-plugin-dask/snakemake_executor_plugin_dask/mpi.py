@@ -9,6 +9,7 @@ they say later goes by Dask, encrypted. A rank that dies ends all, as MPI has it
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import os
 import socket
@@ -20,7 +21,6 @@ from typing import Any
 
 import dask
 from distributed import Security
-from distributed.utils import get_ip
 from mpi4py import MPI
 
 from . import machine
@@ -32,17 +32,36 @@ LAUNCHERS = ("OMPI_", "PMIX_", "PMI_", "PRTE_", "HYDRA_")
 
 def share(comm: MPI.Comm) -> tuple[int, int]:
     """Return the threads and MB of this rank: those of its machine, by the ranks on it."""
-    ranks = comm.Split_type(MPI.COMM_TYPE_SHARED).size
+    os.environ.update(comm.bcast(slurm_memory() if comm.rank == 0 else None))
+    ranks = comm.Split_type(MPI.COMM_TYPE_SHARED)
+    # Each may have CPUs of its own, or all the same.
+    cpus = machine.shared_cpus(set().union(*ranks.allgather(os.sched_getaffinity(0))))
     # The rest of the memory is for what is handed over.
-    memory = machine.memory_bytes() // 2**20 * 7 // 8
-    return max(1, machine.cpus() // ranks), memory // ranks
+    memory_mb = machine.memory_bytes(cpus) // 2**20 * 7 // 8
+    return max(1, cpus // ranks.size), memory_mb // ranks.size
+
+
+def slurm_memory() -> dict[str, str]:
+    """Return what sbatch tells its jobs of the memory they have, and srun alone doesn't."""
+    told = {name: os.environ[name] for name in os.environ if name.startswith("SLURM_MEM_PER_")}
+    job = os.environ.get("SLURM_JOB_ID")
+    if told or job is None:
+        return told
+    from .clusters.slurm import commands
+
+    try:
+        return commands.memory(job)
+    except commands.SlurmError:
+        return {}
 
 
 def lead(comm: MPI.Comm, arguments: list[str]) -> int:
     """Run Snakemake, a scheduler and a worker. Returns Snakemake's exit code."""
     hosts = comm.gather(socket.gethostname()) or []
     elsewhere = [host for host in hosts if host != hosts[0]]
-    host = get_ip(elsewhere[0], 1) if elsewhere else node.LOOPBACK
+    from .clusters.srun import own_address
+
+    host = own_address(configuration(arguments), elsewhere[0] if elsewhere else None)
     threads, memory_mb = share(comm)
     forget_launcher()
     with tempfile.TemporaryDirectory(prefix="snakemake-mpi-") as name:
@@ -66,6 +85,14 @@ def lead(comm: MPI.Comm, arguments: list[str]) -> int:
             processes.end(worker, scheduler)
 
 
+def configuration(arguments: list[str]) -> Path | None:
+    """Return the file with Dask's configuration that Snakemake's arguments name."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--dask-config", type=Path)
+    found: Path | None = parser.parse_known_args(arguments)[0].dask_config
+    return found
+
+
 def run_snakemake(address: str, folder: Path, arguments: list[str]) -> int:
     """Run Snakemake with its jobs on these workers."""
     from snakemake.cli import main
@@ -85,7 +112,7 @@ def follow(comm: MPI.Comm) -> None:
     threads, memory_mb = share(comm)
     address, keys = comm.bcast(None)
     forget_launcher()
-    dask.config.set(node.CONFIG | node.WITHOUT_PAGES)
+    dask.config.set(node.CONFIG | tls.WITHOUT_PAGES)
     node.quiet()
     asyncio.run(work(comm, address, threads, memory_mb, tls.security(*keys)))
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
+import math
 import os
-import shutil
 import socket
 import tempfile
 import time
@@ -18,6 +19,8 @@ from typing import IO, Any
 
 # Of what a job prints, so much goes to the console (the log, if the rule has one, gets it all).
 CONSOLE_BYTES = 4 * 2**20
+# How often the log of a running job gets what the job has printed.
+FOLLOW_SECONDS = 1.0
 
 
 @dataclass
@@ -48,7 +51,9 @@ class Process:
         # Set by whoever listens to the server.
         self.pid: Future[int] = Future()
         self.end: Future[dict[str, Any]] = Future()
-        self.stdout, self.stderr, self.report = (_scratch() for _ in range(3))
+        self.stdout, self.stderr = _scratch(), _scratch()
+        # In memory: it tells of a disk that is full.
+        self.report: IO[bytes] = io.FileIO(os.memfd_create("report"), "r+")
         # What former jobs have used of what the server will say of the whole process.
         self.cpu, self.read, self.written = 0.0, 0, 0
 
@@ -69,10 +74,31 @@ class Process:
 
         With a `log`, what the job prints is appended to it, else it is returned.
         """
-        began = time.monotonic()
         self.jobs += 1
         message = {**request, "merge": log is not None}
-        if reply := self._reply([json.dumps(message).encode(), payload], time_limit):
+        messages = [json.dumps(message).encode(), payload]
+        if log is None:
+            exit_ = self._run(messages, time_limit, None)
+            if exit_:
+                exit_.stdout, exit_.stderr = tail(self.stdout), tail(self.stderr)
+                _empty(self.stdout)
+                _empty(self.stderr)
+            return exit_
+        follower = Follower(self.stdout, log)
+        try:
+            return self._run(messages, time_limit, follower)
+        finally:
+            # Also when the process was lost with its server.
+            try:
+                follower.finish()
+            finally:
+                _empty(self.stdout)
+
+    def _run(
+        self, messages: list[bytes], time_limit: float | None, follower: Follower | None
+    ) -> Exit | None:
+        began = time.monotonic()
+        if reply := self._reply(messages, time_limit, follower):
             used, report = reply
             exit_ = Exit(0, report, max_rss=used["max_rss"])
             exit_.cpu, (exit_.read, exit_.written) = used["cpu"], used["io"]
@@ -88,12 +114,6 @@ class Process:
             exit_.cpu = end["cpu"] - self.cpu
             exit_.read, exit_.written = end["io"][0] - self.read, end["io"][1] - self.written
             exit_.timed_out, exit_.cancelled = timed_out, self.cancelled
-        if log:
-            _append(self.stdout, log)
-        else:
-            exit_.stdout, exit_.stderr = tail(self.stdout), tail(self.stderr)
-            _empty(self.stdout)
-            _empty(self.stderr)
         return exit_
 
     @property
@@ -116,13 +136,21 @@ class Process:
         with contextlib.suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)
 
-    def _reply(self, messages: list[bytes], time_limit: float | None) -> tuple[Any, Any] | None:
+    def _reply(
+        self, messages: list[bytes], time_limit: float | None, follower: Follower | None
+    ) -> tuple[Any, Any] | None:
         """Return what a process says that will take another job; None if it won't say any more."""
         try:
             for message in messages:
                 self.connection.send_bytes(message)
-            if time_limit is not None and not self.connection.poll(time_limit):
-                return None
+            if follower or time_limit is not None:
+                left = math.inf if time_limit is None else time_limit
+                deadline = time.monotonic() + left
+                while not self.connection.poll(min(left, FOLLOW_SECONDS)):
+                    if (left := deadline - time.monotonic()) <= 0:
+                        return None
+                    if follower:
+                        follower.follow()
             used, report = (json.loads(self.connection.recv_bytes()) for _ in range(2))
             return used, report
         except (EOFError, OSError):
@@ -143,6 +171,56 @@ class Process:
         return report
 
 
+class Follower:
+    """Appends to a log what a job prints, also while the job runs.
+
+    Not as long as the script itself seems to write the log: then what is printed comes below.
+    """
+
+    def __init__(self, printed: IO[bytes], log: Path) -> None:
+        self.printed = printed
+        self.log = log
+        self.before = self._log_size() or 0
+        self.copied = 0
+
+    def follow(self) -> None:
+        """Append what is new."""
+        with contextlib.suppress(OSError):
+            if self._is_ours():
+                self._append(self.copied)
+
+    def finish(self) -> None:
+        """Append what isn't there yet. Raises OSError if that isn't possible."""
+        if _size(self.printed) > 0:
+            self._append(self.copied if self._is_ours() or self._is_there() else 0)
+
+    def _log_size(self) -> int | None:
+        try:
+            return self.log.stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def _is_ours(self) -> bool:
+        """Whether the log is as this object has left it. An empty one may be open in the script."""
+        return self._log_size() == (self.before + self.copied or None)
+
+    def _is_there(self) -> bool:
+        """Whether the end of what was copied is where it was put."""
+        count = min(self.copied, 4096)
+        with contextlib.suppress(OSError), self.log.open("rb") as file:
+            there = os.pread(file.fileno(), count, self.before + self.copied - count)
+            return there == os.pread(self.printed.fileno(), count, self.copied - count)
+        return False
+
+    def _append(self, start: int) -> None:
+        # Not by seeking: the process writes where its file object stands, which is this one's too.
+        if start < _size(self.printed):
+            with self.log.open("ab", buffering=0) as file:
+                while chunk := os.pread(self.printed.fileno(), 2**20, start):
+                    start += file.write(chunk)
+            self.copied = start
+
+
 def _scratch() -> IO[bytes]:
     return tempfile.TemporaryFile(buffering=0)
 
@@ -156,14 +234,6 @@ def _empty(printed: IO[bytes]) -> None:
         # The process writes where this file object stands: they share the position.
         printed.seek(0)
         printed.truncate()
-
-
-def _append(printed: IO[bytes], log: Path) -> None:
-    if _size(printed):
-        printed.seek(0)
-        with log.open("ab") as file:
-            shutil.copyfileobj(printed, file)
-        _empty(printed)
 
 
 def tail(printed: IO[bytes]) -> bytes:

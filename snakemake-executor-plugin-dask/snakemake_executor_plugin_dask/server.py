@@ -1,6 +1,6 @@
 """The fork server: a warm, single-threaded interpreter that forks the processes of jobs.
 
-    python -m snakemake_executor_plugin_dask.server FD '["numpy", "pandas"]'
+    python -m snakemake_executor_plugin_dask.server FD '["numpy", "pandas"]' OPEN_FILES
 
 The Dask worker starts one, asks it over a socket for processes, and is told how each ended. The
 server itself never runs code of the workflow, so a fork of it is a fresh process in all respects
@@ -21,6 +21,7 @@ import importlib
 import json
 import mmap
 import os
+import resource
 import select
 import signal
 import socket
@@ -76,14 +77,17 @@ class Server:
 
     def serve(self) -> None:
         """Answer requests until the worker is gone; then end every job that still runs."""
+        # Not `select`, which knows only the first 1024 descriptors: a worker may have more.
+        poll = select.poll()
+        for end in (self.control, self.wakeup):
+            poll.register(end, select.POLLIN)
         while True:
-            timeout = 0.02 if self.lingering else None
-            ready, _, _ = select.select([self.control, self.wakeup], [], [], timeout)
-            if self.wakeup in ready:
+            ready = {fd for fd, _ in poll.poll(20 if self.lingering else None)}
+            if self.wakeup.fileno() in ready:
                 with contextlib.suppress(BlockingIOError):
                     self.wakeup.recv(4096)
             self.reap()
-            if self.control in ready and not self.answer():
+            if self.control.fileno() in ready and not self.answer():
                 break
         for pid in list(self.processes):
             kill_fork(pid)
@@ -204,15 +208,19 @@ def kill_fork(pid: int) -> None:
     ledger.kill_session(pid)
 
 
-def preload(modules: list[str]) -> None:
-    """Import what jobs are likely to need. What isn't installed is left out."""
+def preload(modules: list[str]) -> dict[str, str]:
+    """Import what jobs are likely to need. Returns what can't be imported, and why."""
+    failed = {}
     for name in modules:
-        with contextlib.suppress(ImportError):
+        try:
             importlib.import_module(name)
+        except (Exception, SystemExit) as error:
+            failed[name] = f"{type(error).__name__}: {error}"
     # The children's garbage collector shall not write into the pages they share with the server.
     gc.collect()
     gc.freeze()
     gc.disable()
+    return failed
 
 
 def main() -> NoReturn:
@@ -225,10 +233,15 @@ def main() -> NoReturn:
         if os.environ[name] == value:
             del os.environ[name]
     child.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    preload(json.loads(sys.argv[2]))
+    # The worker may have raised its own.
+    if (open_files := json.loads(sys.argv[3])) is not None:
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (open_files, most))
+    failed = preload(json.loads(sys.argv[2]))
     control = socket.socket(fileno=int(sys.argv[1]))
     server = Server(control)
-    server.report({"ready": os.getpid(), "threads": len(list(Path("/proc/self/task").iterdir()))})
+    threads = len(list(Path("/proc/self/task").iterdir()))
+    server.report({"ready": os.getpid(), "threads": threads, "failed": failed})
     server.serve()
     os._exit(0)
 

@@ -22,7 +22,8 @@ from snakemake_interface_common.exceptions import WorkflowError
 
 from . import clusters, ledger
 from .ledger import LEASE_SECONDS
-from .task import Outcome, Submission, Task
+from .machines import Machines
+from .task import Begun, Joined, Notice, Outcome, Submission, Task
 from .worker import JobRunner, lost_too_often, plugin_name, run_job
 
 # What isn't for the user's eyes goes to the run's log, `logger` is Snakemake's.
@@ -62,10 +63,12 @@ class Session:
         self.on_end = on_end
         self.out: dict[str, Submission] = {}
         self.outcomes: dict[str, Outcome] = {}
+        self.noticed: set[str] = set()
         self.changed = threading.Condition()
         self.closing = False
         self.recovering = False
         self.cluster = cluster
+        self.machines = Machines(cluster.machines())
         self.log = log
         self.quiet(log)
         dask.config.set(CONFIG)
@@ -81,9 +84,10 @@ class Session:
                 set_as_default=False,
                 security=self.cluster.security,
             )
-            self.client.register_plugin(self.runner)
             self.client.subscribe_topic(plugin_name(self.run), self._hear)
-            self.machines = self.cluster.machines() or self._find_machines()
+            self.client.subscribe_topic("all", self._hear_scheduler)
+            self.client.register_plugin(self.runner)
+            self._find_machines()
         except WorkflowError:
             self.cluster.close()
             raise
@@ -92,11 +96,6 @@ class Session:
             self.cluster.close()
             reason = f"{type(error).__name__}: {error}"
             raise WorkflowError(f"Dask, {self.cluster.describe()}: {reason}") from error
-
-    @property
-    def threads(self) -> float:
-        """Return how many threads the workers have together."""
-        return sum(machine.get("threads", 0) for machine in self.machines)
 
     def submit(self, submissions: list[Submission]) -> None:
         """Give jobs to the cluster."""
@@ -178,11 +177,27 @@ class Session:
         return replace(task, name=f"{task.name}-{submission.sent}") if submission.sent > 1 else task
 
     def _hear(self, event: tuple[float, bytes]) -> None:
-        """Keep an outcome until Dask says that its task has ended; count what begins."""
-        key, outcome = pickle.loads(event[1])
-        if outcome is not None:
-            self.outcomes[key] = outcome
-            return
+        """Hear what the workers say of themselves and their jobs.
+
+        An outcome is kept until Dask says that its task has ended.
+        """
+        match pickle.loads(event[1]):
+            case key, Outcome() as outcome:
+                self.outcomes[key] = outcome
+            case key, Begun():
+                self._count_begin(key)
+            case address, Joined(offer):
+                self.machines.join(address, offer)
+            case _, Notice(text) if text not in self.noticed:
+                self.noticed.add(text)  # other workers have the same to say
+                logger.warning(f"Dask, {text}")
+
+    def _hear_scheduler(self, event: tuple[float, Any]) -> None:
+        match event[1]:
+            case {"action": "remove-worker", "worker": address}:
+                self.machines.leave(address)
+
+    def _count_begin(self, key: str) -> None:
         # Sent again, a task has one more part in its name.
         submission = self.out.get(key) or self.out.get(key.rpartition("-")[0])
         if submission is None:
@@ -203,22 +218,23 @@ class Session:
         """Deal with the end of a job. Called by Dask, in a thread of its own."""
         if future is not submission.future or submission.task.name not in self.out:
             return
+        failure: BaseException | None = None
         try:
             # Mostly the outcome has been sent ahead, if its worker has not died just then.
             outcome = self.outcomes.pop(future.key, None) or future.result(CONNECT_SECONDS)
-        except KilledWorker:
-            # Dask counts jobs that were only waiting on a worker that died; the ledger doesn't.
-            self._send([submission])
-            return
         except (Exception, asyncio.CancelledError) as error:
-            # With a scheduler that is lost in this moment, nobody answers.
-            if future.status == "cancelled" or isinstance(error, TimeoutError):
-                if not self.closing:
-                    self._recover()
-                return
+            failure = error
             outcome = Outcome(ok=False, error=f"{type(error).__name__}: {error}")
-        if outcome.lost:
-            self._send([submission])  # its worker was closed in good order
+        if future is not submission.future:
+            return  # the cluster was lost meanwhile, and the next one has the job
+        # Dask counts jobs that were only waiting on a worker that died; the ledger doesn't. Of a
+        # worker that was closed in good order, jobs are `lost`.
+        if isinstance(failure, KilledWorker) or outcome.lost:
+            self._send([submission])
+        # With a scheduler that is lost in this moment, nobody answers.
+        elif failure and (future.status == "cancelled" or isinstance(failure, TimeoutError)):
+            if not self.closing:
+                self._recover()
         else:
             self._settle(submission, outcome)
 
@@ -228,6 +244,8 @@ class Session:
             if submission.settled:
                 return
             submission.settled = True
+        if outcome.ok:
+            self.cluster.jobs_done += 1
         try:
             self.on_end(submission, outcome)
         finally:
@@ -265,10 +283,13 @@ class Session:
             if self.recovering or self.closing:
                 return
             self.recovering = True
+            for submission in self.out.values():
+                submission.future = None  # what is still said of it comes too late
         threading.Thread(target=self._restore, name="dask-recovery", daemon=True).start()
 
     def _restore(self) -> None:
         logger.error("The Dask scheduler was lost.")
+        self.machines.leave_all()
         reason = "the Dask scheduler was lost"
         try:
             self.client.close(timeout=2)
@@ -281,7 +302,7 @@ class Session:
         except WorkflowError as error:
             restored, reason = False, str(error)
         with self.changed:
-            submissions = list(self.out.values())
+            submissions = [one for one in self.out.values() if not one.settled]
             self.recovering = False
         if restored:
             self._send(submissions)
@@ -292,25 +313,19 @@ class Session:
             outcome.lost, outcome.error = False, reason
             self._settle(submission, outcome)
 
-    def _find_machines(self) -> list[dict[str, float]]:
-        try:
-            self.client.wait_for_workers(1, timeout=PATIENCE_SECONDS)
-        except TimeoutError:
-            where, seconds = self.cluster.describe(), WORKER_SECONDS
-            logger.info(f"Dask, {where}: no worker yet, waiting for {seconds:.0f} s.")
-            self.client.wait_for_workers(1, timeout=WORKER_SECONDS)
-        deadline = time.monotonic() + WORKER_SECONDS
-        while time.monotonic() < deadline:
-            workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
-            # One that has just joined has yet to say what it offers (see `JobRunner.setup`).
-            if machines := [w["resources"] for w in workers if "threads" in w["resources"]]:
-                return machines
-            time.sleep(0.1)
-        raise TimeoutError("no worker says what it offers")
-
-    def refresh_machines(self) -> None:
-        """Look again at what the workers offer."""
-        self.machines = self._find_machines()
+    def _find_machines(self) -> None:
+        """Look who is there; wait for the first one, if it isn't known what they will offer."""
+        workers = self.client.scheduler_info(n_workers=-1)["workers"]
+        for address, worker in workers.items():
+            # Others have just joined, and will say what they offer (see `JobRunner.setup`).
+            if "threads" in worker["resources"]:
+                self.machines.join(address, worker["resources"])
+        if self.machines.planned or self.machines.wait(PATIENCE_SECONDS):
+            return
+        where, seconds = self.cluster.describe(), WORKER_SECONDS
+        logger.info(f"Dask, {where}: no worker yet, waiting for {seconds:.0f} s.")
+        if not self.machines.wait(WORKER_SECONDS):
+            raise TimeoutError("no worker says what it offers")
 
     @staticmethod
     def quiet(log: Path) -> None:

@@ -9,6 +9,7 @@ inside of other libraries stays; so a process only ever runs one script, which s
 from __future__ import annotations
 
 import atexit
+import builtins
 import contextlib
 import gc
 import locale
@@ -16,8 +17,10 @@ import logging
 import os
 import resource
 import signal
+import socket
 import sys
 import sysconfig
+import tempfile
 import threading
 import time
 import warnings
@@ -33,6 +36,7 @@ KEPT_BYTES = 256 * 2**20
 CLOCK_NS = 2 * 10**9
 INSTALLED = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "purelib", "platlib")})
 SIGNALS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
+TIMERS = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
 LIMITS = [getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")]
 
 
@@ -51,24 +55,38 @@ class State:
         self.loggers = {name: _logger_state(logger) for name, logger in _loggers().items()}
         self.modules = set(sys.modules)
         self.numpy = _numpy_state()
+        self.decimal = decimal.getcontext().copy() if (decimal := _decimal()) else None
+        self.socket_timeout = socket.getdefaulttimeout()
+        self.switch_interval = sys.getswitchinterval()
         self.memory = _memory()
         self.lasting = _lasting()
         # Modules of the workflow that a job has imported: file, and what it is known by.
         self.sources: dict[str, tuple[int, int]] = {}
         self.began = time.time_ns()
 
+    def goes_on(self) -> bool:
+        """Whether a job has left threads, or functions to be called at the end of the process."""
+        return (threading.active_count(), atexit._ncallbacks()) != self.lasting[:2]
+
     def restore(self) -> bool:
         """Put back what a job has changed. Whether nothing of it is left."""
+        for timer in TIMERS:
+            signal.setitimer(timer, 0)
         logging.captureWarnings(False)
         for name, logger in _loggers().items():
             _restore_logger(logger, self.loggers.get(name, (logging.NOTSET, [], [], True, False)))
         if os.environ != self.environ:
             os.environ.clear()
             os.environ.update(self.environ)
+            time.tzset()
+        # Looked up anew when a job asks for it: each may have a `tmpdir` of its own.
+        tempfile.tempdir = None
         sys.path[:] = self.path
         sys.stdin, sys.stdout, sys.stderr = self.streams
         sys.excepthook, sys.displayhook, threading.excepthook = self.hooks
         sys.setrecursionlimit(self.recursion)
+        sys.setswitchinterval(self.switch_interval)
+        socket.setdefaulttimeout(self.socket_timeout)
         os.umask(self.umask)
         if warnings.filters != self.filters:
             warnings.filters[:] = self.filters  # type: ignore[index]
@@ -78,6 +96,8 @@ class State:
                 signal.signal(number, handler)
         if self.numpy and _numpy_state() != self.numpy:
             sys.modules["numpy"].seterr(**self.numpy)
+        if decimal := _decimal():
+            decimal.setcontext((self.decimal or decimal.DefaultContext).copy())
         self._note_modules()
         # Survivors are looked through no more.
         gc.collect()
@@ -103,9 +123,13 @@ class State:
 def _lasting() -> tuple[Any, ...]:
     """Return what can't be put back."""
     return (
-        sum(1 for _ in Path("/proc/self/fd").iterdir()),
         threading.active_count(),
         atexit._ncallbacks(),
+        len(os.listdir("/proc/self/fd")),  # noqa: PTH208
+        os.getpriority(os.PRIO_PROCESS, 0),
+        os.sched_getaffinity(0),
+        signal.pthread_sigmask(signal.SIG_BLOCK, ()),
+        vars(builtins).copy(),
         locale.setlocale(locale.LC_ALL),
         tuple(resource.getrlimit(limit) for limit in LIMITS),
         _relatives(),
@@ -139,6 +163,10 @@ def _umask() -> int:
 def _numpy_state() -> dict[str, Any] | None:
     numpy = sys.modules.get("numpy")
     return numpy.geterr() if numpy else None
+
+
+def _decimal() -> Any:
+    return sys.modules.get("decimal")
 
 
 def _source_state(file: str) -> tuple[int, int]:

@@ -34,8 +34,8 @@ class Task:
 class Outcome:
     """How a job ended. Sizes are in bytes, times in seconds, over all repeats of a benchmark.
 
-    `started` is a time of day on the worker's clock. A job is `lost` when it was ended before its
-    time, on request or with its worker.
+    `hits` counts the inputs that were handed over. `started` is a time of day on the worker's
+    clock. A job is `lost` when it was ended before its time, on request or with its worker.
     """
 
     ok: bool
@@ -51,11 +51,31 @@ class Outcome:
     read: int = 0
     written: int = 0
     handed_over: int = 0
+    hits: int = 0
     logs: dict[str, bytes] = field(default_factory=dict)
     entries: dict[str, tuple[str, Identity]] = field(default_factory=dict)
     benchmark: list[object] = field(default_factory=list)
     lost: bool = False
     begun: bool = True
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A job without a ledger begins."""
+
+
+@dataclass(frozen=True)
+class Joined:
+    """A worker is there: the threads, MB (`mem_mb`) and named resources it offers."""
+
+    offer: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something about a worker that the user should know."""
+
+    text: str
 
 
 @dataclass

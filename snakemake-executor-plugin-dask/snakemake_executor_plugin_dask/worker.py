@@ -12,22 +12,24 @@ import fcntl
 import logging
 import os
 import pickle
-import secrets
+import resource
 import shutil
 import signal
 import socket
 import tempfile
 import threading
 import time
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 from distributed import Status, Worker, WorkerPlugin, get_worker
 
 from . import handover, ledger, machine
-from .forkserver import ForkServer, ServerLostError
+from .child import TMPDIR_VARIABLES
+from .forkserver import ForkServer, Ready, ServerLostError
 from .process import Exit, tail
-from .task import Outcome, Task
+from .task import Begun, Joined, Notice, Outcome, Task
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +37,8 @@ SERVER_STARTS = 3
 EVENT_BYTES = 2**15
 # What every script needs of Snakemake.
 SNAKEMAKE_MODULES = ("snakemake.iocontainers", "snakemake.logging")
+# How many files a process may open by default. A worker has some for each of its jobs.
+OPEN_FILES, MOST_OPEN_FILES = resource.getrlimit(resource.RLIMIT_NOFILE)
 HEARTBEAT_SECONDS = ledger.LEASE_SECONDS / 6
 
 
@@ -45,7 +49,7 @@ def run_job(run: str, task: Task) -> Outcome:
     """
     worker = get_worker()
     if task.ledger is None:
-        worker.log_event(plugin_name(run), pickle.dumps((task.name, None)))
+        worker.log_event(plugin_name(run), pickle.dumps((task.name, Begun())))
     outcome: Outcome = worker.plugins[plugin_name(run)].run(task)
     message = pickle.dumps((task.name, outcome))
     if len(message) < EVENT_BYTES:
@@ -62,17 +66,24 @@ class JobRunner(WorkerPlugin):  # type: ignore[misc]
     """Keeps a fork server and a place for what is handed over, and runs jobs."""
 
     def __init__(
-        self, run: str, preload: list[str], handover_bytes: int | None, jobs_per_process: int
+        self,
+        run: str,
+        preload: list[str],
+        optional: list[str],
+        handover_bytes: int | None,
+        jobs_per_process: int,
     ) -> None:
         self.name = plugin_name(run)
         self.run_id = run
         self.preload = [*SNAKEMAKE_MODULES, *preload]
+        self.optional = optional
         self.handover_bytes = handover_bytes
         self.jobs_per_process = jobs_per_process
 
     async def setup(self, worker: Worker) -> None:
         """Start the fork server; tell the scheduler what this machine has."""
         self.worker = worker
+        resource.setrlimit(resource.RLIMIT_NOFILE, (MOST_OPEN_FILES, MOST_OPEN_FILES))
         self.lock = threading.Lock()
         # Once it is, what still runs or waits here is for other workers.
         self.ending = False
@@ -88,6 +99,8 @@ class JobRunner(WorkerPlugin):  # type: ignore[misc]
             # The scheduler looks at jobs that found no worker when one changes its state.
             worker.status = Status.paused
             worker.status = Status.running
+        joined = Joined(dict(worker.state.total_resources))
+        worker.log_event(self.name, pickle.dumps((worker.address, joined)))
 
     async def teardown(self, worker: Worker) -> None:
         """End all jobs, and forget what was handed over."""
@@ -171,6 +184,7 @@ class JobRunner(WorkerPlugin):  # type: ignore[misc]
             outcome.read += exit_.read
             outcome.written += exit_.written
             outcome.handed_over += exit_.report.get("got", 0)
+            outcome.hits += exit_.report.get("hits", 0)
             for path, (entry, identity) in exit_.report.get("entries", {}).items():
                 outcome.entries[path] = (entry, tuple(identity))
             if exit_.status != 0:
@@ -188,8 +202,33 @@ class JobRunner(WorkerPlugin):  # type: ignore[misc]
         return outcome
 
     def _new_server(self) -> ForkServer:
-        threads = self.worker.state.nthreads
-        return ForkServer(self.preload, self.space.environment, self.jobs_per_process, threads)
+        # Jobs whose rule doesn't say otherwise use this machine's folder for temporary files.
+        temporary = dict.fromkeys(TMPDIR_VARIABLES, tempfile.gettempdir())
+        server = ForkServer(
+            self.preload,
+            self.space.environment | temporary,
+            self.jobs_per_process,
+            idle_processes=self.worker.state.nthreads,
+            open_files=OPEN_FILES,
+        )
+        server.ready.add_done_callback(self._say_ready)
+        return server
+
+    def _say_ready(self, ready: Future[Ready]) -> None:
+        """Say what is wrong with the preloaded modules, if anything is."""
+        if ready.exception():
+            return
+        problems = [
+            f"{name} can't be imported: {reason}"
+            for name, reason in ready.result().failed.items()
+            # What isn't there needs no word unless it was asked for.
+            if not (name in self.optional and reason.startswith("ModuleNotFoundError"))
+        ]
+        if (threads := ready.result().threads) > 1:
+            problems.append(f"{threads - 1} threads were started, of which no job will have any")
+        if problems:
+            notice = Notice(f"dask-preload: {'; '.join(problems)}")
+            self.worker.log_event(self.name, pickle.dumps((self.worker.address, notice)))
 
     def _living_server(self) -> ForkServer:
         with self.lock:
@@ -215,7 +254,7 @@ class JobRunner(WorkerPlugin):  # type: ignore[misc]
 
 
 class HandoverSpace:
-    """A private folder in memory for one run on one machine, gone with the worker that made it."""
+    """A private folder in memory for one run on one machine, gone with the last of its workers."""
 
     def __init__(self, run: str, limit: int | None, memory: int) -> None:
         shared_memory = Path("/dev/shm")
@@ -224,11 +263,11 @@ class HandoverSpace:
         self.sweep(base, prefix)
         free = shutil.disk_usage(base).free
         self.limit = min(limit if limit is not None else memory // 8, free // 2)
-        self.path = base / f"{prefix}{run}-{secrets.token_hex(4)}"
-        self.path.mkdir(mode=0o700)
-        # Held for the life of this process, and let go of by the system however it ends.
-        self.owner = os.open(self._lock(self.path), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self.owner, fcntl.LOCK_EX)
+        self.path = base / f"{prefix}{run}"
+        self.owner = self._hold()
+        self.path.mkdir(mode=0o700, exist_ok=True)
+        if self.path.lstat().st_uid != os.getuid():
+            raise PermissionError(f"{self.path} is of another user")
 
     @property
     def environment(self) -> dict[str, str]:
@@ -236,10 +275,23 @@ class HandoverSpace:
         return {handover.VARIABLE: f"{self.path}:{self.limit}" if self.limit else ""}
 
     def remove(self) -> None:
-        """Give the memory back."""
-        shutil.rmtree(self.path, ignore_errors=True)
-        self._lock(self.path).unlink(missing_ok=True)
+        """Give the memory back, unless other workers use it."""
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(self.owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(self.path, ignore_errors=True)
+            self._lock(self.path).unlink(missing_ok=True)
         os.close(self.owner)
+
+    def _hold(self) -> int:
+        """Keep others from removing it, as long as this process lives, however it ends."""
+        lock = self._lock(self.path)
+        while True:
+            descriptor = os.open(lock, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(descriptor), lock.stat()):
+                    return descriptor
+            os.close(descriptor)  # it was removed in this moment
 
     @classmethod
     def sweep(cls, base: Path, prefix: str) -> None:
@@ -286,10 +338,17 @@ def _reason(exit_: Exit, task: Task) -> str:
     if exit_.cancelled:
         return "withdrawn"
     if exit_.status < 0:
-        name = signal.Signals(-exit_.status).name
+        name = _signal_name(-exit_.status)
         hint = ", perhaps because memory ran out" if name == "SIGKILL" else ""
         return f"killed by {name}{hint}"
     return str(exit_.report.get("error") or f"exit code {exit_.status}")
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # most real-time signals have none
+        return f"signal {number}"
 
 
 def _remove(path: Path) -> None:

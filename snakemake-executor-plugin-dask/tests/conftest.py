@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import signal
 import subprocess
@@ -13,11 +14,16 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
+from distributed import Client
+from zygote import Process, Zygote
 
 TIMEOUT = 90
+
+Check = Callable[..., dict[str, bytes]]
 
 
 @dataclass
@@ -36,10 +42,11 @@ class Run:
 class Project:
     """A folder with a workflow."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, zygote: Zygote) -> None:
         self.path = path
         self.path.mkdir(parents=True, exist_ok=True)
-        self.processes: list[subprocess.Popen[str]] = []
+        self.zygote = zygote
+        self.processes: list[Process] = []
 
     def write(self, name: str, text: str) -> Path:
         path = self.path / name
@@ -53,21 +60,22 @@ class Project:
     def exists(self, name: str) -> bool:
         return (self.path / name).exists()
 
-    def start(self, *arguments: str, executor: str = "dask", **env: str) -> subprocess.Popen[str]:
+    def holds(self, name: str, text: str) -> bool:
+        return self.exists(name) and self.read(name) == text
+
+    def start(self, *arguments: str, executor: str = "dask", **env: str) -> Process:
         """Start Snakemake, in a session of its own as a terminal would."""
         jobs = ["-j", "1000"] if executor == "dask" else ["--cores", "2"]
         if executor == "dask" and not any(a.startswith("--dask-cluster") for a in arguments):
             jobs += ["--dask-threads", "2"]
-        command = ["timeout", "-k", "5", str(TIMEOUT), sys.executable, "-m", "snakemake"]
-        command += ["--executor", executor, *jobs, "--scheduler", "greedy", "--nocolor"]
-        process = subprocess.Popen(
-            [*command, *arguments],
+        command = ["--executor", executor, *jobs, "--scheduler", "greedy", "--nocolor", *arguments]
+        printed = self.path.with_name(f"{self.path.name}.{len(self.processes)}")
+        process = self.zygote.start(
+            *("snakemake", *command),
             cwd=self.path,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
             env=os.environ | env,
-            start_new_session=True,
+            stdout=printed.with_suffix(".stdout"),
+            stderr=printed.with_suffix(".stderr"),
         )
         self.processes.append(process)
         return process
@@ -75,16 +83,14 @@ class Project:
     def run(self, *arguments: str, executor: str = "dask", **env: str) -> Run:
         return self.finish(self.start(*arguments, executor=executor, **env))
 
-    def finish(self, process: subprocess.Popen[str]) -> Run:
-        stdout, stderr = process.communicate(timeout=TIMEOUT + 10)
-        return Run(process.returncode, stdout, stderr)
+    def finish(self, process: Process) -> Run:
+        """Wait for its end, and no longer than any run takes here."""
+        code = process.wait(TIMEOUT)
+        return Run(code, process.stdout.read_text(), process.stderr.read_text())
 
-    def main(self, process: subprocess.Popen[str]) -> psutil.Process:
-        """Snakemake itself, below `timeout`, which may still have to start it."""
-        timeout = psutil.Process(process.pid)
-        self.wait_for(timeout.children)
-        [main] = timeout.children()
-        return main
+    def main(self, process: Process) -> psutil.Process:
+        """Snakemake itself, without what it has started."""
+        return psutil.Process(process.pid)
 
     def wait_for(self, condition: Callable[[], object], seconds: float = 90) -> None:
         deadline = time.monotonic() + seconds
@@ -92,13 +98,19 @@ class Project:
             assert time.monotonic() < deadline, "waited in vain"
             time.sleep(0.02)
 
-    def node(self, process: subprocess.Popen[str], role: str) -> int | None:
+    def node(self, process: Process, role: str) -> int | None:
         """The process of the local cluster's worker or scheduler, once it is there."""
         for child in psutil.Process(process.pid).children(recursive=True):
             with contextlib.suppress(psutil.Error):
                 if f"clusters.node {role}" in " ".join(child.cmdline()):
                     return child.pid
         return None
+
+    def records(self) -> list[dict[str, Any]]:
+        """The jobs that a run with `--dask-records records` has recorded."""
+        [file] = (self.path / "records").glob("*.jsonl")
+        lines = [json.loads(line) for line in file.read_text().splitlines()]
+        return [line for line in lines if line["kind"] == "job"]
 
     def outputs(self) -> dict[str, bytes]:
         """All files but Snakemake's own."""
@@ -112,7 +124,7 @@ class Project:
         for process in self.processes:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+                process.wait(TIMEOUT)
 
 
 def gone(pids: list[int], seconds: float = 5.0) -> bool:
@@ -143,9 +155,24 @@ def abandoned_spaces() -> list[Path]:
     return abandoned
 
 
-def check_same_files(
-    tmp_path: Path, workflow: dict[str, str], *arguments: str, **env: str
-) -> dict[str, bytes]:
+@pytest.fixture(scope="session")
+def zygote() -> Iterator[Zygote]:
+    """What runs of Snakemake are forked from."""
+    # What Snakemake imports of others.
+    zygote = Zygote("distributed", "docutils.parsers.rst", "jsonschema", "smart_open", "sqlmodel")
+    yield zygote
+    zygote.close()
+
+
+@pytest.fixture
+def project(tmp_path: Path, zygote: Zygote) -> Iterator[Project]:
+    project = Project(tmp_path / "project", zygote)
+    yield project
+    project.close()
+
+
+@pytest.fixture
+def check_same_files(tmp_path: Path, zygote: Zygote) -> Check:
     """Compare what a workflow writes with what the local executor does. Returns its files.
 
     In one folder, one after the other, so that paths in the files are the same, too.
@@ -155,23 +182,65 @@ def check_same_files(
         "forks": ("dask", ["--dask-jobs-per-process", "1"]),
         "kept processes": ("dask", ["--dask-jobs-per-process", "1000"]),
     }
-    outputs = {}
-    for way, (executor, more) in ways.items():
-        project = Project(tmp_path / "project")
-        for file, text in workflow.items():
-            project.write(file, text)
-        run = project.run(*more, *arguments, executor=executor, **env)
-        assert run.code == 0, run.text
-        outputs[way] = project.outputs()
-        project.close()
-        (tmp_path / "project").rename(tmp_path / way)
-    assert outputs["forks"] == outputs["kept processes"] == outputs["local"]
-    assert len(outputs["local"]) > len(workflow)
-    return outputs["local"]
+
+    def check(workflow: dict[str, str], *arguments: str, **env: str) -> dict[str, bytes]:
+        outputs = {}
+        for way, (executor, more) in ways.items():
+            project = Project(tmp_path / "project", zygote)
+            for file, text in workflow.items():
+                project.write(file, text)
+            run = project.run(*more, *arguments, executor=executor, **env)
+            assert run.code == 0, run.text
+            outputs[way] = project.outputs()
+            project.close()
+            (tmp_path / "project").rename(tmp_path / way)
+        assert outputs["forks"] == outputs["kept processes"] == outputs["local"]
+        assert len(outputs["local"]) > len(workflow)
+        return outputs["local"]
+
+    return check
+
+
+class DaskCluster:
+    """A scheduler and workers of one thread, started with Dask's own commands."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "scheduler.json"
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self.start("scheduler", "--port", "0", "--no-dashboard")
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "dask", *arguments, "--host", "127.0.0.1"]
+        command += ["--scheduler-file", str(self.file)]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.processes.append(process)
+        return process
+
+    def worker(self, *arguments: str) -> subprocess.Popen[bytes]:
+        return self.start("worker", "--no-dashboard", "--no-nanny", "--nthreads", "1", *arguments)
+
+    def is_up(self) -> bool:
+        return self.file.exists() and self.file.read_text().endswith("}")
+
+    def wait_for_workers(self, count: int) -> None:
+        with Client(self.address) as client:
+            client.wait_for_workers(count, timeout=60)
+
+    @property
+    def address(self) -> str:
+        return str(json.loads(self.file.read_text())["address"])
+
+    def close(self) -> None:
+        for process in self.processes:
+            process.kill()
+            process.wait()
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
-    project = Project(tmp_path / "project")
-    yield project
-    project.close()
+def cluster(project: Project) -> Iterator[DaskCluster]:
+    cluster = DaskCluster(project.path)
+    try:
+        project.wait_for(cluster.is_up)
+        yield cluster
+    finally:
+        cluster.close()

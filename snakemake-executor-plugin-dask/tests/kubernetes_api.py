@@ -8,51 +8,22 @@ answers them, and a scheduler and workers that run the commands of the pods they
 from __future__ import annotations
 
 import json
-import os
-import random
 import re
-import shutil
+import select
 import socket
-import subprocess
-import sys
 import threading
+import time
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-READY = {
-    "phase": "Running",
-    "conditions": [{"type": kind, "status": "True"} for kind in ("Ready", "ContainersReady")],
-}
-PENDING: dict[str, dict[str, Any]] = {
-    "no image": {
-        "phase": "Pending",
-        "containerStatuses": [
-            {
-                "image": "no/such:image",
-                "state": {
-                    "waiting": {
-                        "reason": "ImagePullBackOff",
-                        "message": 'Back-off pulling image "no/such:image"',
-                    }
-                },
-            }
-        ],
-    },
-    "no node": {
-        "phase": "Pending",
-        "conditions": [
-            {
-                "type": "PodScheduled",
-                "status": "False",
-                "reason": "Unschedulable",
-                "message": "0/3 nodes are available: 3 Insufficient memory.",
-            }
-        ],
-    },
-}
+from kubernetes_operator import QUOTA, Operator
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import AcceptConnection, BytesMessage, CloseConnection, Event
+
+__all__ = ["QUOTA", "KubernetesApi"]
 
 
 def kinds(version: str, *names: str) -> dict[str, Any]:
@@ -86,8 +57,8 @@ DISCOVERY: dict[str, Any] = {
         "kubernetes.dask.org/v1", "DaskCluster", "DaskWorkerGroup", "DaskAutoscaler"
     ),
 }
-QUOTA = 'pods "x" is forbidden: exceeded quota: team, requested: pods=1, used: pods=5'
 PATH = re.compile(r"/apis?/(?:[^/]+/)?v1/namespaces/(\w+)/(\w+)(?:/([\w.-]+))?")
+USER = "system:serviceaccount:default:snakemake"
 
 
 class KubernetesApi:
@@ -96,11 +67,12 @@ class KubernetesApi:
     def __init__(self, folder: Path, mode: str = "") -> None:
         self.mode = mode
         self.objects: dict[str, dict[str, dict[str, Any]]] = {}
+        self.operator = Operator(self.objects, folder)
+        self.operator.mode = mode
         self.calls: list[str] = []
-        self.processes: list[subprocess.Popen[bytes]] = []
-        self.lock = threading.Lock()
-        self.log = folder / "pods.log"
-        self.port = free_port()
+        # When each call came first.
+        self.first: dict[str, float] = {}
+        self.log = self.operator.log
         api = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -109,7 +81,17 @@ class KubernetesApi:
             def answer(self) -> None:
                 length = int(self.headers.get("Content-Length", 0))
                 body = json.loads(self.rfile.read(length) or b"null")
-                with api.lock:
+                if urlsplit(self.path).path.endswith("/portforward"):
+                    api.calls.append("GET pods/portforward")
+                    if api.mode != "no forwarding":
+                        forward(self, api.operator.port)
+                        return
+                    code, content = 403, failure(403, f'User "{USER}" cannot get pods/portforward')
+                elif api.mode == "slow creation" and self.command == "POST":
+                    api.calls.append("slow POST")
+                    time.sleep(3)
+                    code, content = api.answer(self.command, self.path, body)
+                else:
                     code, content = api.answer(self.command, self.path, body)
                 text = content if isinstance(content, str) else json.dumps(content)
                 self.send_response(code)
@@ -148,13 +130,7 @@ class KubernetesApi:
     def close(self) -> None:
         self.server.shutdown()
         self.server.server_close()
-        self.end_pods()
-
-    def end_pods(self) -> None:
-        for process in self.processes:
-            process.kill()
-            process.wait()
-        self.processes.clear()
+        self.operator.close()
 
     def answer(self, method: str, path: str, body: Any) -> tuple[int, Any]:
         url = urlsplit(path)
@@ -165,26 +141,30 @@ class KubernetesApi:
             return 404, failure(404, f"the stub has no {url.path}")
         _, kind, name = match.groups()
         self.calls.append(f"{method} {kind}")
-        there = self.objects.setdefault(kind, {})
+        self.first.setdefault(self.calls[-1], time.monotonic())
         if kind == "daskclusters" and self.mode == "no definition":
             return 404, "404 page not found\n"
-        if kind == "daskclusters" and self.mode == "forbidden":
-            user = "system:serviceaccount:default:snakemake"
-            return 403, failure(403, f'{kind}.kubernetes.dask.org is forbidden: User "{user}"')
-        match method:
-            case "POST":
-                body["metadata"].setdefault("creationTimestamp", "2020-01-01T00:00:00Z")
-                body["metadata"].setdefault("namespace", "default")
-                there[body["metadata"]["name"]] = body
-                if kind == "daskclusters":
-                    self.operate(body)
-                if kind == "daskautoscalers":
-                    cluster = self.objects["daskclusters"][body["spec"]["cluster"]]
-                    self.start_workers(cluster, body["spec"]["maximum"])
-                return 201, body
-            case "GET" if name is None:
-                found = [o for o in there.values() if selected(o, parse_qs(url.query))]
-                return 200, {"kind": "List", "items": found, "metadata": {}}
+        if kind == "daskclusters" and (
+            self.mode == "forbidden" or (self.mode == "no deletion" and method == "DELETE")
+        ):
+            return 403, failure(403, f'{kind}.kubernetes.dask.org is forbidden: User "{USER}"')
+        with self.operator.lock:
+            return self.change(method, kind, name, body, parse_qs(url.query))
+
+    def change(
+        self, method: str, kind: str, name: str | None, body: Any, query: dict[str, list[str]]
+    ) -> tuple[int, Any]:
+        there = self.objects.setdefault(kind, {})
+        if method == "POST":
+            body["metadata"].setdefault("creationTimestamp", "2020-01-01T00:00:00Z")
+            body["metadata"].setdefault("namespace", "default")
+            there[body["metadata"]["name"]] = body
+            if kind == "daskclusters":
+                self.operator.make(body)
+            return 201, body
+        if name is None:
+            found = [thing for thing in there.values() if selected(thing, query)]
+            return 200, {"kind": "List", "items": found, "metadata": {}}
         if name not in there:
             return 404, failure(404, f'{kind} "{name}" not found')
         if method == "PATCH":
@@ -192,87 +172,44 @@ class KubernetesApi:
         if method == "DELETE":
             del there[name]
             if kind == "daskclusters":
-                self.end_pods()
-                self.objects["pods"] = {}
+                self.operator.delete_all()
             return 200, {"kind": "Status", "status": "Success"}
         return 200, there[name]
 
-    def operate(self, cluster: dict[str, Any]) -> None:
-        """Do what the operator does with a new cluster."""
-        if self.mode in ("no operator", "quota"):
-            if self.mode == "quota":
-                self.objects["events"] = {
-                    "x": {
-                        "metadata": {"name": "x"},
-                        "type": "Warning",
-                        "reason": "FailedCreate",
-                        "message": QUOTA,
-                        "involvedObject": {"name": f"{cluster['metadata']['name']}-scheduler-1"},
-                    }
-                }
-            return
-        name = cluster["metadata"]["name"]
-        # The phase stays at Pending now and then, with a real operator too.
-        cluster["status"] = {"phase": "Pending"}
-        if self.mode in PENDING:
-            self.add_pod(name, "scheduler", PENDING[self.mode])
-            return
-        spec = cluster["spec"]["scheduler"]
-        command = spec["spec"]["containers"][0]["args"]
-        arguments = ["--port", str(self.port), "--dashboard-address", "127.0.0.1:0"]
-        self.run(spec["spec"], [*command[:-1], "127.0.0.1", *arguments])
-        self.add_pod(name, "scheduler", READY)
-        service = spec["service"]
-        for port in service["ports"]:
-            port["port"] = self.port
-        self.objects["services"] = {
-            f"{name}-scheduler": {
-                "metadata": {"name": f"{name}-scheduler", "namespace": "default"},
-                "spec": service,
-                "status": {"loadBalancer": {"ingress": [{"ip": "127.0.0.1"}]}},
-            }
-        }
-        if self.mode == "no worker":
-            self.add_pod(name, "worker", PENDING["no node"])
-        else:
-            self.start_workers(cluster, cluster["spec"]["worker"]["replicas"])
 
-    def start_workers(self, cluster: dict[str, Any], count: int) -> None:
-        name, spec = cluster["metadata"]["name"], cluster["spec"]["worker"]["spec"]
-        there = [pod for pod in self.objects["pods"] if "worker" in pod]
-        for number in range(len(there), count):
-            values = {"$(DASK_WORKER_NAME)": f"{name}-{number}", "8788": "127.0.0.1:0"}
-            command = [values.get(word, word) for word in spec["containers"][0]["args"]]
-            self.run(spec, [*command, "--host", "127.0.0.1", "--nthreads", "1"])
-            self.add_pod(name, f"worker-{number}", READY)
+def forward(request: BaseHTTPRequestHandler, port: int) -> None:
+    """Connect a request to a port of this machine, by the API's protocol for it."""
+    here, protocol = request.connection, WSConnection(ConnectionType.SERVER)
 
-    def add_pod(self, cluster: str, role: str, status: dict[str, Any]) -> None:
-        labels = {
-            "dask.org/cluster-name": cluster,
-            "dask.org/component": role.partition("-")[0],
-        }
-        name = f"{cluster}-{role}"
-        metadata = {"name": name, "namespace": "default", "labels": labels}
-        self.objects.setdefault("pods", {})[name] = {"metadata": metadata, "status": status}
+    def send(event: Event) -> None:
+        here.sendall(protocol.send(event))
 
-    def run(self, spec: dict[str, Any], command: list[str]) -> None:
-        env = {entry["name"]: entry["value"] for entry in spec["containers"][0]["env"]}
-        env["DASK_SCHEDULER_ADDRESS"] = f"tcp://127.0.0.1:{self.port}"
-        program = shutil.which(command[0], path=str(Path(sys.executable).parent))
-        assert program
-        # A pod has files of its own.
-        folder = self.log.parent / f"pod-{len(self.processes)}"
-        folder.mkdir(exist_ok=True)
-        with self.log.open("ab") as log:
-            self.processes.append(
-                subprocess.Popen(
-                    [program, *command[1:]],
-                    cwd=folder,
-                    env=os.environ | env,
-                    stdout=log,
-                    stderr=log,
-                )
-            )
+    headers = [(key.encode(), value.encode()) for key, value in request.headers.items()]
+    protocol.initiate_upgrade_connection(headers, request.path)
+    send(AcceptConnection())
+    request.close_connection = True
+    # Of each message the first byte is a channel: data, and errors.
+    begins = True
+    # What doesn't listen yet ends the connection.
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port)) as pod:
+        for channel in (b"\0", b"\1"):
+            send(BytesMessage(channel + port.to_bytes(2, "little")))
+        while True:
+            readable, _, _ = select.select([here, pod], [], [])
+            if pod in readable:
+                if not (data := pod.recv(2**16)):
+                    return
+                send(BytesMessage(b"\0" + data))
+            if here in readable:
+                if not (data := here.recv(2**16)):
+                    return
+                protocol.receive_data(data)
+                for event in protocol.events():
+                    if isinstance(event, CloseConnection):
+                        return
+                    if isinstance(event, BytesMessage):
+                        pod.sendall(event.data[1:] if begins else event.data)
+                        begins = event.message_finished
 
 
 def selected(thing: dict[str, Any], query: dict[str, list[str]]) -> bool:
@@ -292,12 +229,3 @@ def selected(thing: dict[str, Any], query: dict[str, list[str]]) -> bool:
 
 def failure(code: int, message: str) -> dict[str, Any]:
     return {"kind": "Status", "status": "Failure", "code": code, "message": message}
-
-
-def free_port() -> int:
-    """Return a port that the system gives to nobody until the scheduler takes it."""
-    while True:
-        port = random.randrange(10_000, 30_000)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port

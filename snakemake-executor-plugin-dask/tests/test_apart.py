@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from conftest import Project
 
 # Input and output are objects in a real run; a rule without either needs no storage.
@@ -40,6 +41,7 @@ def test_the_log_of_a_failed_job_comes_back_too(project: Project) -> None:
     assert "ValueError: a reason" in project.read("logs/all.log")
 
 
+@pytest.mark.slow
 def test_a_job_that_takes_its_workers_with_it_is_given_up(project: Project) -> None:
     project.write("Snakefile", WORKFLOW)
     project.write(

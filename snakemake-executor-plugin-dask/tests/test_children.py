@@ -10,7 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from conftest import Project, check_same_files
+from conftest import Check, Project
 from snakemake.settings.types import DeploymentMethod
 
 from snakemake_executor_plugin_dask.jobs import JobTranslator
@@ -18,9 +18,8 @@ from snakemake_executor_plugin_dask.jobs import JobTranslator
 pytestmark = pytest.mark.slow
 
 
-def test_wrapper(tmp_path: Path) -> None:
+def test_wrapper(check_same_files: Check) -> None:
     check_same_files(
-        tmp_path,
         {
             "Snakefile": """
                 rule one:
@@ -40,9 +39,8 @@ def test_wrapper(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not shutil.which("Rscript"), reason="needs R")
-def test_script_in_r(tmp_path: Path) -> None:
+def test_script_in_r(check_same_files: Check) -> None:
     files = check_same_files(
-        tmp_path,
         {
             "Snakefile": """
                 rule one:
@@ -93,15 +91,14 @@ NOTEBOOK = {
 }
 
 
-def test_notebook(tmp_path: Path) -> None:
+def test_notebook(check_same_files: Check) -> None:
     pytest.importorskip("nbconvert")
     pytest.importorskip("ipykernel")
-    assert check_same_files(tmp_path, NOTEBOOK)["one.txt"] == b"x is 3"
+    assert check_same_files(NOTEBOOK)["one.txt"] == b"x is 3"
 
 
-def test_template(tmp_path: Path) -> None:
+def test_template(check_same_files: Check) -> None:
     check_same_files(
-        tmp_path,
         {
             "Snakefile": """
                 rule one:
@@ -128,9 +125,9 @@ SERVICE = """
 """
 
 
-def test_service(tmp_path: Path) -> None:
+def test_service(check_same_files: Check) -> None:
     """It lives as long as the jobs that use it, and its job ends then."""
-    check_same_files(tmp_path, {"Snakefile": SERVICE}, "--config", "users=1")
+    check_same_files({"Snakefile": SERVICE}, "--config", "users=1")
 
 
 def test_service_of_more_jobs_than_threads(project: Project) -> None:
@@ -141,17 +138,19 @@ def test_service_of_more_jobs_than_threads(project: Project) -> None:
     assert [project.read(f"{i}.txt") for i in range(3)] == ["served\n"] * 3
 
 
-@pytest.mark.parametrize("kind", ["shallow", "full", "minimal", "copy-minimal"])
-def test_shadow(tmp_path: Path, kind: str) -> None:
+def test_shadow(check_same_files: Check) -> None:
     check_same_files(
-        tmp_path,
         {
-            "Snakefile": f"""
-                rule one:
-                    input: "in.txt"
-                    output: "one.txt"
-                    shadow: "{kind}"
-                    script: "one.py"
+            "Snakefile": """
+                KINDS = ["shallow", "full", "minimal", "copy-minimal"]
+                rule all:
+                    input: expand("{kind}.txt", kind=KINDS)
+                for kind in KINDS:
+                    rule:
+                        input: "in.txt"
+                        output: f"{kind}.txt"
+                        shadow: kind
+                        script: "one.py"
             """,
             "in.txt": "text",
             "one.py": """
@@ -162,10 +161,9 @@ def test_shadow(tmp_path: Path, kind: str) -> None:
     )
 
 
-def test_run_that_uses_the_snakefile(tmp_path: Path) -> None:
+def test_run_that_uses_the_snakefile(check_same_files: Check) -> None:
     """Functions, config, resources, a shell command and an exception that is caught."""
     check_same_files(
-        tmp_path,
         {
             "Snakefile": """
                 config["made"] = "late"
@@ -187,10 +185,9 @@ def test_run_that_uses_the_snakefile(tmp_path: Path) -> None:
     )
 
 
-def test_group_has_no_more_threads_than_its_worker(tmp_path: Path) -> None:
+def test_group_has_no_more_threads_than_its_worker(check_same_files: Check) -> None:
     """Eight jobs at once ask for eight threads, and for 8000 MB that nobody has stated."""
     files = check_same_files(
-        tmp_path,
         {
             "Snakefile": """
                 rule all:
@@ -230,17 +227,17 @@ def test_group_that_is_accounted_for(project: Project) -> None:
     )
     assert run.code == 0, run.text
     [file] = (project.path / "records").glob("*.jsonl")
-    [job] = [json.loads(line) for line in file.read_text().splitlines()[1:-1]]
-    assert job["threads"] == 2
+    _, submitted, *jobs, _ = (json.loads(line) for line in file.read_text().splitlines())
+    assert submitted["rules"] == ["one"] * 8 and len(jobs) == 8
+    assert {job["threads"] for job in jobs} == {2}
 
 
 # Stands for the shell function that module systems install.
 MODULE = '() { echo "module $*" >> modules; }'
 
 
-def test_environment_modules(tmp_path: Path) -> None:
+def test_environment_modules(check_same_files: Check) -> None:
     files = check_same_files(
-        tmp_path,
         {
             "Snakefile": """
                 rule one:
@@ -270,7 +267,7 @@ elif sys.argv[1] == "exec":
 """
 
 
-def test_container(tmp_path: Path) -> None:
+def test_container(tmp_path: Path, check_same_files: Check) -> None:
     binaries = tmp_path / "bin"
     binaries.mkdir()
     for name in ("apptainer", "singularity"):
@@ -278,7 +275,6 @@ def test_container(tmp_path: Path) -> None:
         (binaries / name).chmod(0o755)
     path = f"{binaries}:{os.environ['PATH']}"
     files = check_same_files(
-        tmp_path,
         {
             "Snakefile": """
                 rule one:

@@ -22,27 +22,29 @@ LOUD = """
         output: "out/{i}.txt"
         shell: "printf 'h\\\\303\\\\251llo {wildcards.i}\\\\n'; touch {output}"
 """
+# Not forked, as other runs are: their own interpreters and pipes are what these tests are about.
+COMMAND = [sys.executable, "-m", "snakemake", "--executor", "dask", "-j4", "--dask-threads", "2"]
 
 
+@pytest.mark.slow
 def test_console_that_knows_no_accents(project: Project) -> None:
     project.write("Snakefile", LOUD)
-    run = project.run(PYTHONIOENCODING="ascii")
-    assert run.code == 0, run.text
+    env = os.environ | {"PYTHONIOENCODING": "ascii"}
+    run = subprocess.run(COMMAND, cwd=project.path, env=env, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
     assert all(f"h?llo {i}\n" in run.stdout for i in range(3))
 
 
 def test_console_that_is_gone(project: Project) -> None:
     """As with `snakemake | head`."""
     project.write("Snakefile", LOUD)
-    process = project.start()
-    assert process.stdout
-    process.stdout.close()
-    process.stdout = None
-    project.finish(process)
+    with subprocess.Popen(COMMAND, cwd=project.path, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.close()
     assert len(list(project.path.glob("out/*.txt"))) == 3
 
 
-@pytest.mark.parametrize("keep_going", [True, False])
+@pytest.mark.parametrize("keep_going", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_params_that_do_not_pickle_are_the_failure_of_their_job(
     project: Project, keep_going: bool
 ) -> None:
@@ -92,6 +94,7 @@ def test_failure_while_jobs_are_still_being_sent(project: Project) -> None:
     assert run.code == 0, run.text
 
 
+@pytest.mark.slow
 def test_a_daemon_does_not_keep_its_job_from_ending(project: Project) -> None:
     """It has left the job's session, and holds what its parent had open."""
     project.write("Snakefile", "rule one:\n    output: 'one.txt'\n    script: 'one.py'\n")
@@ -118,7 +121,7 @@ def test_fork_that_is_killed_at_once(tmp_path: Path) -> None:
     """Before it has a session of its own, too."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     module = "snakemake_executor_plugin_dask.server"
-    command = [sys.executable, "-m", module, str(theirs.fileno()), "[]"]
+    command = [sys.executable, "-m", module, str(theirs.fileno()), "[]", "null"]
     server = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=os.environ | KEEP_MEMORY)
     ours.settimeout(20)
     connection, end = socket.socketpair()

@@ -4,59 +4,18 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
+import socket
+import threading
 import time
 from collections.abc import Iterator
+from http.server import HTTPServer, SimpleHTTPRequestHandler
 from pathlib import Path
 
 import psutil
 import pytest
-from conftest import Project, gone
+from conftest import DaskCluster, Project, gone
 
 pytestmark = pytest.mark.slow
-
-
-class DaskCluster:
-    """A scheduler and workers of one thread, started with Dask's own commands."""
-
-    def __init__(self, folder: Path) -> None:
-        self.file = folder / "scheduler.json"
-        self.processes: list[subprocess.Popen[bytes]] = []
-        self.start("scheduler", "--port", "0", "--no-dashboard")
-
-    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "dask", *arguments, "--host", "127.0.0.1"]
-        command += ["--scheduler-file", str(self.file)]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.processes.append(process)
-        return process
-
-    def worker(self, *arguments: str) -> subprocess.Popen[bytes]:
-        return self.start("worker", "--no-dashboard", "--no-nanny", "--nthreads", "1", *arguments)
-
-    def is_up(self) -> bool:
-        return self.file.exists() and self.file.read_text().endswith("}")
-
-    @property
-    def address(self) -> str:
-        return str(json.loads(self.file.read_text())["address"])
-
-    def close(self) -> None:
-        for process in self.processes:
-            process.kill()
-            process.wait()
-
-
-@pytest.fixture
-def cluster(project: Project) -> Iterator[DaskCluster]:
-    cluster = DaskCluster(project.path)
-    try:
-        project.wait_for(cluster.is_up)
-        yield cluster
-    finally:
-        cluster.close()
-
 
 MANY = """
     rule all:
@@ -85,7 +44,7 @@ def done(project: Project) -> int:
     return len(list(project.path.glob("out/*.txt")))
 
 
-@pytest.mark.parametrize("by_file", [False, True])
+@pytest.mark.parametrize("by_file", [pytest.param(False, marks=pytest.mark.thorough), True])
 def test_worker_dies(project: Project, cluster: DaskCluster, by_file: bool) -> None:
     """Of two, of which the other offers a resource."""
     write_many(project)
@@ -160,12 +119,53 @@ def test_scheduler_dies(project: Project, cluster: DaskCluster) -> None:
     assert done(project) == 60
 
 
+@pytest.fixture(params=["silent", "http"])
+def stranger(request: pytest.FixtureRequest) -> Iterator[int]:
+    """The port of something that is no scheduler."""
+    if request.param == "silent":
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            yield server.getsockname()[1]
+    else:
+        with HTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            yield server.server_port
+            server.shutdown()
+
+
+@pytest.mark.parametrize("by_file", [pytest.param(False, marks=pytest.mark.thorough), True])
+def test_what_answers_is_no_scheduler(project: Project, stranger: int, by_file: bool) -> None:
+    """The port of one that has ended may be somebody else's by now."""
+    write_many(project)
+    address = f"tcp://127.0.0.1:{stranger}"
+    project.write("scheduler.json", json.dumps({"address": address, "id": "Scheduler-1"}))
+    run = project.run("--dask-cluster", "scheduler.json" if by_file else address)
+    assert run.code == 1
+    assert f"no Dask scheduler answers at {address}" in run.text, run.text
+    assert ("remove the file" in run.text) == by_file
+    assert "Traceback" not in run.text
+
+
+def test_another_scheduler_has_the_port(project: Project, cluster: DaskCluster) -> None:
+    write_many(project)
+    project.write("old.json", json.dumps({"address": cluster.address, "id": "Scheduler-1"}))
+    run = project.run("--dask-cluster", "old.json")
+    assert run.code == 1
+    assert f"at {cluster.address} is another scheduler now" in run.text, run.text
+
+
+def test_keys_that_are_not_given(project: Project) -> None:
+    write_many(project)
+    run = project.run("--dask-cluster", "tls://127.0.0.1:8786")
+    assert run.code == 1
+    assert "DASK_CONFIG=" in run.text and "Traceback" not in run.text
+
+
 def test_two_runs_at_once(project: Project, cluster: DaskCluster, tmp_path: Path) -> None:
     """Of workflows with jobs of the same numbers; one is interrupted, the other is not."""
     cluster.worker()
     cluster.worker()
-    other = Project(tmp_path / "other")
-    third = Project(tmp_path / "third")
+    other = Project(tmp_path / "other", project.zygote)
+    third = Project(tmp_path / "third", project.zygote)
     running = []
     for each in (project, other, third):
         write_many(each)
@@ -240,3 +240,16 @@ def test_worker_is_cut_off(project: Project, cluster: DaskCluster) -> None:
     assert run.code == 0, run.text
     assert len(project.read("starts").split()) == 2
     assert project.read("one.txt") == "whole"
+
+
+def test_paths_are_seen_from_where_snakemake_was_started(
+    project: Project, cluster: DaskCluster
+) -> None:
+    project.write("Snakefile", "rule one:\n    output: 'one.txt'\n    shell: 'touch {output}'\n")
+    cluster.worker()
+    options = ("--dask-cluster", "scheduler.json", "--dask-records", "records")
+    run = project.run(*options, "--directory", "elsewhere")
+    assert run.code == 0, run.text
+    assert project.exists("elsewhere/one.txt")
+    # What a run writes goes to where it runs.
+    assert list((project.path / "elsewhere/records").iterdir())

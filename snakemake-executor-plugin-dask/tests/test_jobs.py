@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from conftest import Project
+from conftest import Check, Project
+
+TWO = """
+    rule all:
+        input: "0.txt", "1.txt"
+    rule one:
+        output: "{i}.txt"
+        script: "one.py"
+"""
 
 
 def test_nothing_leaks(project: Project) -> None:
@@ -91,83 +99,6 @@ def test_changed_module_is_seen(project: Project) -> None:
     run = project.run()
     assert run.code == 0, run.text
     assert (project.read("first.txt"), project.read("second.txt")) == ("old", "newer")
-
-
-def test_output_goes_to_the_log(project: Project) -> None:
-    project.write(
-        "Snakefile",
-        """
-        rule all:
-            input: expand("out/{i}.txt", i=range(8))
-        rule one:
-            output: "out/{i}.txt"
-            log: "logs/{i}.log"
-            script: "one.py"
-        """,
-    )
-    project.write(
-        "one.py",
-        """
-        import os, sys, time
-        name = snakemake.wildcards.i
-        for step in range(20):
-            print(f"python {name}")
-            os.system(f"echo shell {name}; echo error {name} >&2")
-        open(snakemake.output[0], "w")
-        """,
-    )
-    run = project.run()
-    assert run.code == 0, run.text
-    for i in range(8):
-        assert project.read(f"logs/{i}.log") == f"python {i}\nshell {i}\nerror {i}\n" * 20
-    assert "python 1" not in run.text
-
-
-def test_log_that_the_script_writes_itself(project: Project) -> None:
-    project.write(
-        "Snakefile",
-        "rule one:\n    output: 'one.txt'\n    log: 'one.log'\n    script: 'one.py'\n",
-    )
-    project.write(
-        "one.py",
-        """
-        import sys
-        print("printed before")
-        sys.stderr = open(snakemake.log[0], "w")
-        print("logged", file=sys.stderr)
-        open(snakemake.output[0], "w")
-        """,
-    )
-    assert project.run().code == 0
-    assert project.read("one.log") == "logged\nprinted before\n"
-
-
-def test_output_without_a_log_is_shown_whole(project: Project) -> None:
-    project.write(
-        "Snakefile",
-        """
-        rule all:
-            input: expand("out/{i}.txt", i=range(6))
-        rule one:
-            output: "out/{i}.txt"
-            script: "one.py"
-        """,
-    )
-    project.write(
-        "one.py",
-        """
-        import sys, time
-        for step in range(10):
-            print(f"out {snakemake.wildcards.i}")
-            print(f"err {snakemake.wildcards.i}", file=sys.stderr)
-            time.sleep(0.01)
-        open(snakemake.output[0], "w")
-        """,
-    )
-    run = project.run()
-    for i in range(6):
-        assert f"out {i}\n" * 10 in run.stdout
-        assert f"err {i}\n" * 10 in run.stderr
 
 
 def test_exception(project: Project) -> None:
@@ -361,3 +292,90 @@ def test_run_is_accounted_for(project: Project) -> None:
     assert not project.exists(".snakemake/dask/") or not any(
         (project.path / ".snakemake/dask").iterdir()
     )
+
+
+@pytest.mark.parametrize("jobs", [pytest.param("1", marks=pytest.mark.thorough), "100"])
+def test_what_a_script_does_after_its_last_line(project: Project, jobs: str) -> None:
+    """Threads and functions to be called at exit know its names."""
+    project.write("Snakefile", TWO)
+    project.write(
+        "one.py",
+        """
+        import atexit, threading, time
+        lines = ["script"]
+        def later():
+            time.sleep(0.3)
+            lines.append("thread")
+        def last():
+            lines.append("exit")
+            open(snakemake.output[0], "w").write(" ".join(lines))
+        atexit.register(last)
+        threading.Thread(target=later).start()
+        """,
+    )
+    run = project.run("--dask-jobs-per-process", jobs, "--dask-threads", "1")
+    assert run.code == 0, run.text
+    assert [project.read(f"{i}.txt") for i in range(2)] == ["script thread exit"] * 2
+
+
+def test_daemon_thread_ends_without_a_word(project: Project) -> None:
+    project.write("Snakefile", TWO)
+    project.write(
+        "one.py",
+        """
+        import threading, time
+        def spin():
+            while True:
+                time.sleep(0.001)
+        threading.Thread(target=spin, daemon=True).start()
+        open(snakemake.output[0], "w").close()
+        """,
+    )
+    run = project.run()
+    assert run.code == 0, run.text
+    assert "Traceback" not in run.text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("jobs", [pytest.param("1", marks=pytest.mark.thorough), "100"])
+def test_script_that_forks(project: Project, jobs: str) -> None:
+    """Its fork comes to the end of the script, too; the job ends when the script itself does."""
+    project.write("Snakefile", TWO)
+    project.write(
+        "one.py",
+        """
+        import os, sys, time
+        if os.fork() == 0:
+            print("fork", snakemake.wildcards.i)
+            sys.exit(3 if snakemake.wildcards.i == "0" else 0)
+        _, status = os.wait()
+        time.sleep(0.5)
+        open(snakemake.output[0], "w").write(str(os.waitstatus_to_exitcode(status)))
+        """,
+    )
+    run = project.run("--dask-jobs-per-process", jobs, "--dask-threads", "1")
+    assert run.code == 0, run.text
+    assert [project.read(f"{i}.txt") for i in range(2)] == ["3", "0"]
+    assert run.stdout.count("fork") == 2
+
+
+@pytest.mark.slow
+def test_commands_have_the_signals_of_a_shell(check_same_files: Check) -> None:
+    """Else what writes into a pipe that nobody reads would go on for ever."""
+    files = check_same_files(
+        {
+            "Snakefile": """
+                rule all:
+                    input: "signals.txt", "head.txt"
+                rule signals:
+                    output: "signals.txt"
+                    shell: "grep -E 'Sig(Ign|Blk)' /proc/self/status > {output}"
+                rule head:
+                    output: "head.txt"
+                    shell: "set +o pipefail; yes | head -1 > {output}"
+            """,
+        },
+    )
+    masks = [int(line.split()[1], 16) for line in files["signals.txt"].splitlines()]
+    # Those from 32 on are the C library's own; what started the tests may have blocked them.
+    assert [mask & 0x7FFFFFFF for mask in masks] == [0, 0]

@@ -39,7 +39,14 @@ def processes(project: Project, main: int) -> tuple[int, int]:
     return worker.pid, server.pid
 
 
-@pytest.mark.parametrize("victims", ["worker", "server", "both"])
+@pytest.mark.parametrize(
+    "victims",
+    [
+        pytest.param("worker", marks=pytest.mark.thorough),
+        pytest.param("server", marks=pytest.mark.thorough),
+        "both",
+    ],
+)
 @pytest.mark.parametrize("rule", ["shell", "run"])
 def test_jobs_with_processes_of_their_own(project: Project, victims: str, rule: str) -> None:
     project.write("Snakefile", LINES)
@@ -55,6 +62,41 @@ def test_jobs_with_processes_of_their_own(project: Project, victims: str, rule: 
     assert run.code == 0, run.text
     for target in targets:
         assert project.read(target).split() == [str(k) for k in range(1, 21)], target
+
+
+def test_worker_that_dies_again_and_again(project: Project) -> None:
+    """As long as jobs end well in between, it is started again."""
+    project.write(
+        "Snakefile",
+        """
+        rule all:
+            input: "7.txt"
+        rule first:
+            output: "0.txt"
+            shell: "touch {output}"
+        for i in range(1, 8):
+            rule:
+                input: f"{i - 1}.txt"
+                output: f"{i}.txt"
+                script: "one.py"
+        """,
+    )
+    project.write(
+        "one.py",
+        """
+        import os, psutil, time
+        from pathlib import Path
+        killed = Path(f"{snakemake.output[0]}.killed")
+        if not killed.exists():
+            killed.touch()
+            psutil.Process().parent().parent().kill()
+            time.sleep(60)
+        Path(snakemake.output[0]).touch()
+        """,
+    )
+    run = project.run()
+    assert run.code == 0, run.text
+    assert run.text.count("worker has ended (-9); starting another") == 7
 
 
 @pytest.mark.parametrize(

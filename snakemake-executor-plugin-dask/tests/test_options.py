@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-from conftest import Project, check_same_files
+from conftest import Check, Project
 
 WORKFLOW = {
     "Snakefile": """
@@ -33,39 +31,26 @@ WORKFLOW = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "options",
     [
-        "--until first",
-        "--omit-from second",
-        "--batch all=1/2",
-        "--forcerun first",
-        "--prioritize second/2.txt",
-        "--resources gpu=2",
-        "--scheduler-subsample 1",
-        "--set-threads first=2",
-        "--set-resources first:gpu=2",
-        "--default-resources mem_mb=10 gpu=1",
-        "--set-resource-scopes gpu=local",
+        "--until first --forcerun first --drop-metadata",
+        "--omit-from second --jobs 1 --rerun-triggers mtime",
+        "--batch all=1/2 --notemp",
+        "--prioritize second/2.txt --resources gpu=2 --scheduler-subsample 1",
+        "--set-threads first=2 --set-resources first:gpu=2 --default-resources mem_mb=10 gpu=1",
+        "--set-resource-scopes gpu=local --config note=noted",
         "--groups first=pair second=pair --group-components pair=2",
-        "--config note=noted",
-        "--notemp",
-        "--directory elsewhere",
-        "--jobs 1",
-        "--cores all",
-        "--local-cores 1",
-        "--scheduler ilp",
-        "--max-jobs-per-timespan 2/1s",
-        "--rerun-triggers mtime",
-        "--drop-metadata",
+        "--directory elsewhere --cores all",
+        "--local-cores 1 --scheduler ilp --max-jobs-per-timespan 2/1s",
     ],
 )
-def test_same_files(tmp_path: Path, options: str) -> None:
-    check_same_files(tmp_path, WORKFLOW, *options.split())
+def test_same_files(check_same_files: Check, options: str) -> None:
+    check_same_files(WORKFLOW, *options.split())
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "command",
     [
@@ -98,6 +83,7 @@ def test_commands_that_run_nothing_start_nothing(project: Project, command: str)
     assert not project.exists("here.txt")
 
 
+@pytest.mark.slow
 def test_no_more_jobs_at_once_than_asked_for(project: Project) -> None:
     project.write(
         "Snakefile",
@@ -131,6 +117,7 @@ def test_resources_of_a_run_are_kept(project: Project) -> None:
     assert run.code == 0, run.text
 
 
+@pytest.mark.slow
 def test_priorities(project: Project) -> None:
     """What is urgent runs first, once there is a queue."""
     project.write(
@@ -150,3 +137,40 @@ def test_priorities(project: Project) -> None:
     assert run.code == 0, run.text
     _, *rest = [int(i) * 3 % 8 for i in project.read("order").split()]
     assert rest == sorted(rest, reverse=True)
+
+
+COMMAND = "mkdir -p {output[1]}; touch {output[0]} {output[1]}/file"
+
+
+@pytest.mark.parametrize("executor", [pytest.param("local", marks=pytest.mark.slow), "dask"])
+@pytest.mark.parametrize(
+    "way",
+    [
+        f"shell: '{COMMAND}'",
+        pytest.param("script: 'one.py'", marks=pytest.mark.slow),
+        pytest.param(f"run: shell('{COMMAND}')", marks=pytest.mark.slow),
+    ],
+)
+def test_protected_outputs(project: Project, executor: str, way: str) -> None:
+    project.write(
+        "Snakefile",
+        f"""
+        rule one:
+            output: protected("one.txt"), protected(directory("folder"))
+            {way}
+        """,
+    )
+    project.write(
+        "one.py",
+        """
+        from pathlib import Path
+        file, folder = map(Path, snakemake.output)
+        file.touch()
+        folder.mkdir(exist_ok=True)
+        (folder / "file").touch()
+        """,
+    )
+    run = project.run(executor=executor)
+    assert run.code == 0, run.text
+    modes = [(project.path / name).stat().st_mode & 0o777 for name in ("one.txt", "folder/file")]
+    assert modes == [0o444, 0o555]

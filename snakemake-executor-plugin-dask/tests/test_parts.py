@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import pickle
 import socket
 import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import Future
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,9 +18,14 @@ import psutil
 import pytest
 from conftest import Project, gone
 
-from snakemake_executor_plugin_dask import Executor, ledger, machine
+from snakemake_executor_plugin_dask import Executor, jobs, ledger, machine
 from snakemake_executor_plugin_dask.clusters import processes
-from snakemake_executor_plugin_dask.forkserver import ForkServer
+from snakemake_executor_plugin_dask.forkserver import ForkServer, Ready
+from snakemake_executor_plugin_dask.machines import Machines
+from snakemake_executor_plugin_dask.process import Exit
+from snakemake_executor_plugin_dask.session import Session
+from snakemake_executor_plugin_dask.task import Submission, Task
+from snakemake_executor_plugin_dask.worker import JobRunner, _reason
 
 
 def test_import_is_light() -> None:
@@ -44,6 +52,43 @@ def test_settings_from_profile_and_environment(project: Project) -> None:
     run = project.run("--profile", "profile", SNAKEMAKE_DASK_LOST_RETRIES="5")
     assert run.code == 0, run.text
     assert "777 MB" in run.text
+
+
+def test_what_settings_from_the_environment_do(project: Project) -> None:
+    project.write(
+        "Snakefile",
+        """
+        rule all:
+            input: expand("{i}.txt", i=range(4))
+        rule one:
+            output: "{i}.txt"
+            script: "one.py"
+        """,
+    )
+    project.write(
+        "one.py",
+        """
+        import os
+        from snakemake_executor_plugin_dask.handover import VARIABLE
+        open(snakemake.output[0], "w").write(f"{os.getpid()} {os.environ[VARIABLE]}")
+        """,
+    )
+    settings = {
+        "CLUSTER": "local",
+        "MEMORY_MB": "777",
+        "PRELOAD": "mistyped",
+        "HANDOVER_MB": "0",
+        "JOBS_PER_PROCESS": "100",
+        "RECORDS": "records",
+    }
+    run = project.run(**{f"SNAKEMAKE_DASK_{name}": value for name, value in settings.items()})
+    assert run.code == 0, run.text
+    assert "local cluster, 1 worker, 2 threads, 777 MB" in run.text
+    assert "mistyped can't be imported" in run.text
+    said = [project.read(f"{i}.txt").split() for i in range(4)]
+    assert len({process for process, *_ in said}) < 4
+    assert all(len(each) == 1 for each in said)  # nowhere to put frames
+    assert len(project.records()) == 4
 
 
 def test_unknown_cluster(project: Project) -> None:
@@ -82,6 +127,16 @@ def test_machine_in_a_slurm_job(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     assert machine.cpus() == 1
     assert machine.memory_bytes() == 100 * 2**20
+
+
+def test_machine_in_a_slurm_job_of_many_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All its CPUs on this node, not those of one task."""
+    monkeypatch.setattr(machine, "_read", lambda path: "")
+    monkeypatch.setattr(machine.os, "sched_getaffinity", lambda _: range(64))
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    monkeypatch.setenv("SLURM_CPUS_ON_NODE", "8")
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "1")
+    assert machine.cpus() == 8
 
 
 def test_ledger(tmp_path: Path) -> None:
@@ -171,23 +226,126 @@ def test_time_limit_ends_all_of_a_job(tmp_path: Path) -> None:
     assert gone([escaped])
 
 
+@pytest.mark.slow
+def test_more_files_than_a_process_may_open_by_default(project: Project) -> None:
+    """Of the worker, which has some for each job; its jobs have the limit that was there."""
+    project.write(
+        "Snakefile",
+        """
+        rule all:
+            input: expand("out/{i}.txt", i=range(60))
+        rule one:
+            output: "out/{i}.txt"
+            shell: "sleep 1; ulimit -Sn > {output}"
+        """,
+    )
+    command = f"ulimit -Sn 200; exec {sys.executable} -m snakemake"
+    command += " --executor dask -j 60 --dask-threads 60"
+    subprocess.run(["bash", "-c", command], cwd=project.path, check=True, timeout=90)
+    assert {project.read(f"out/{i}.txt") for i in range(60)} == {"200\n"}
+
+
+@pytest.mark.slow
+def test_what_is_preloaded_in_vain(project: Project) -> None:
+    """It is said once, with the reason; jobs run all the same."""
+    project.write(
+        "Snakefile",
+        """
+        rule all:
+            input: expand("{i}.txt", i=range(2))
+        rule one:
+            output: "{i}.txt"
+            shell: "touch {output}"
+        """,
+    )
+    project.write("modules/broken.py", "raise RuntimeError('no GPU')\n")
+    project.write("modules/leaving.py", "import sys; sys.exit(3)\n")
+    project.write(
+        "modules/busy.py",
+        "import threading, time\nthreading.Thread(target=time.sleep, args=[60]).start()\n",
+    )
+    path = f"{os.environ.get('PYTHONPATH', '')}:{project.path}/modules"
+    names = "broken,mistyped,leaving,busy,numpy"
+    run = project.run("--dask-preload", names, PYTHONPATH=path)
+    assert run.code == 0, run.text
+    assert run.text.count("dask-preload:") == 1
+    for told in (
+        "broken can't be imported: RuntimeError: no GPU",
+        "mistyped can't be imported: ModuleNotFoundError: No module named 'mistyped'",
+        "leaving can't be imported: SystemExit: 3",
+        "1 threads were started",
+    ):
+        assert told in run.text
+
+
+def test_default_modules_that_are_not_installed(tmp_path: Path) -> None:
+    said: list[bytes] = []
+    runner = JobRunner("run", [], ["numpy", "pandas"], None, 1)
+    runner.worker = SimpleNamespace(address="", log_event=lambda topic, event: said.append(event))
+
+    def ready(threads: int, **failed: str) -> None:
+        future: Future[Ready] = Future()
+        future.set_result(Ready(threads, failed))
+        runner._say_ready(future)
+
+    ready(1, numpy="ModuleNotFoundError: No module named 'numpy'")
+    assert not said
+    ready(1, numpy="ImportError: libgfortran.so", pandas="ModuleNotFoundError: ...")
+    [(_, notice)] = map(pickle.loads, said)
+    assert notice.text == "dask-preload: numpy can't be imported: ImportError: libgfortran.so"
+
+
+@pytest.mark.parametrize(("number", "name"), [(9, "SIGKILL"), (40, "signal 40")])
+def test_names_of_signals(number: int, name: str) -> None:
+    task = Task("job", b"", None)
+    assert _reason(Exit(-number, {}), task).startswith(f"killed by {name}")
+
+
 def test_fork_server_has_one_thread() -> None:
     server = ForkServer(["numpy", "pandas", "pyarrow.dataset", "pyarrow.parquet"], {})
     try:
-        assert server.ready.result(60) == 1
+        assert server.ready.result(60) == Ready(threads=1, failed={})
     finally:
         server.close()
 
 
 def test_jobs_go_where_their_largest_input_is() -> None:
     executor = Executor.__new__(Executor)
+    executor.internals = jobs
     executor.places = {"small": ("tcp://a", 10), "large": ("tcp://b", 1000)}
+    machines = Machines([])
+    executor.session = SimpleNamespace(machines=machines)
     job = SimpleNamespace(input=["small", "large", "unknown"])
-    executor.session = SimpleNamespace(machines=[{}, {}])
-    assert executor._place(job) == "tcp://b"
-    assert executor._place(SimpleNamespace(input=["unknown"])) is None
-    executor.session.machines.pop()
-    assert executor._place(job) is None
+    machines.join("tcp://b", {"threads": 2})
+    assert executor._place(job, {"threads": 1}) is None  # there is no other
+    machines.join("tcp://a", {"threads": 4})
+    assert executor._place(job, {"threads": 2}) == "tcp://b"
+    assert executor._place(SimpleNamespace(input=["unknown"]), {"threads": 1}) is None
+    assert executor._place(job, {"threads": 3}) is None  # one of them can't run it
+    machines.join("tcp://c", {"threads": 2})
+    machines.leave("tcp://b")
+    assert executor._place(job, {"threads": 1}) is None
+
+
+def test_what_is_heard_late_of_a_lost_scheduler_is_not_of_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    session = Session.__new__(Session)
+    session.changed, session.closing, session.recovering = threading.Condition(), False, False
+    submission = Submission(None, Task("job", b"", None), {}, 0, None)
+    session.out, session.outcomes = {"job": submission}, {}
+    monkeypatch.setattr(Session, "_restore", lambda session: None)
+
+    def cancelled(timeout: float) -> None:
+        # It takes its time to say so, and others have told before.
+        session._recover()
+        submission.future, session.recovering = "of the next one", False
+        raise asyncio.CancelledError
+
+    submission.future = lost = SimpleNamespace(key="job", status="cancelled", result=cancelled)
+    session._ended(submission, lost)
+    assert not session.recovering
+    assert submission.future == "of the next one"
 
 
 @pytest.mark.slow
@@ -211,7 +369,7 @@ def test_worker_that_finds_no_scheduler_ends_with_its_starter(tmp_path: Path) ->
 def test_local_cluster_listens_on_loopback_only(project: Project) -> None:
     project.write(
         "Snakefile",
-        "rule one:\n    output: 'one.txt'\n    shell: 'touch begun; sleep 5; touch {output}'\n",
+        "rule one:\n    output: 'one.txt'\n    shell: 'touch begun; sleep 2; touch {output}'\n",
     )
     process = project.start()
     project.wait_for(lambda: project.exists("begun"))

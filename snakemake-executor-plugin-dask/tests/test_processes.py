@@ -6,6 +6,7 @@ import os
 import pickle
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -36,7 +37,8 @@ def test_what_is_put_back(project: Project) -> None:
     project.write(
         "one.py",
         """
-        import gc, locale, logging, os, random, signal, sys, tempfile, threading, warnings
+        import decimal, gc, locale, logging, os, random, signal, socket, sys, tempfile, threading
+        import time, warnings
         from pathlib import Path
         import numpy
 
@@ -54,6 +56,12 @@ def test_what_is_put_back(project: Project) -> None:
         assert sys.stdout.fileno() == 1 and sys.excepthook is sys.__excepthook__
         assert sys.getrecursionlimit() == 1000 and gc.isenabled()
         assert os.umask(0o22) == 0o22
+        assert tempfile.gettempdir() != "/spoiled"
+        assert decimal.getcontext().prec == 28
+        assert socket.getdefaulttimeout() is None
+        assert time.tzname[0] != "XYZ"
+        assert sys.getswitchinterval() == 0.005
+        assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
         numbers = f"{os.getpid()} {random.random()} {numpy.random.rand()}"
         Path(snakemake.output[0]).resolve().write_text(numbers)
 
@@ -77,8 +85,15 @@ def test_what_is_put_back(project: Project) -> None:
         random.seed(1)
         numpy.random.seed(1)
         os.umask(0)
-        os.chdir(tempfile.gettempdir())
+        os.chdir("/tmp")
         threading.Thread(target=print).run()
+        tempfile.tempdir = "/spoiled"
+        decimal.getcontext().prec = 3
+        socket.setdefaulttimeout(3)
+        os.environ["TZ"] = "XYZ1"
+        time.tzset()
+        sys.setswitchinterval(0.5)
+        signal.alarm(1)
         """,
     )
     run = project.run(*KEPT)
@@ -94,15 +109,19 @@ def test_what_is_put_back(project: Project) -> None:
     "leftover",
     [
         "import subprocess; subprocess.Popen(['sleep', '1000'])",
-        "import sys, numpy; sys.modules['numpy'].kept = numpy.ones(2**26)",
         *(
-            pytest.param(code, marks=pytest.mark.slow)
+            pytest.param(code, marks=pytest.mark.thorough)
             for code in (
+                "import sys, numpy; sys.modules['numpy'].kept = numpy.ones(2**26)",
                 "import os; os.system('sleep 1000 > /dev/null 2>&1 &')",
                 "import os; os.open('/dev/null', os.O_RDONLY)",
                 "import threading, time; threading.Thread(target=time.sleep, args=[.1]).start()",
                 "import atexit; atexit.register(print, end='')",
                 "import resource; resource.setrlimit(resource.RLIMIT_CORE, (0, 0))",
+                "import builtins; builtins.leftover = 1",
+                "import os; os.nice(1)",
+                "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})",
+                "import signal; signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])",
             )
         ),
     ],
@@ -238,14 +257,14 @@ def test_usage_is_of_the_job_alone(tmp_path: Path) -> None:
     """CPU, memory and bytes of a job don't hold those of the jobs before it in its process."""
     server = ForkServer(["numpy"], {}, jobs_per_process=3)
     script = tmp_path / "script.py"
-    script.write_text("import os; print(os.getpid()); exec(snakemake['code'])\n")
+    script.write_text("import os; print(os.getpid()); exec(snakemake.code)\n")
 
     def run(name: str, code: str) -> Any:
         job = {
             **{"cwd": str(tmp_path), "env": {}, "script_dir": "", "threads": 1},
-            **{"source": str(script), "text": None, "filename": str(script), "search_path": []},
+            **{"text": script.read_text(), "filename": str(script), "search_path": []},
             **{"handover": {}, "is_read": False, "shell_exec": None},
-            **{"snakemake": pickle.dumps({"code": code})},
+            **{"snakemake": pickle.dumps(SimpleNamespace(resources={}, code=code))},
         }
         ledger = str(tmp_path / name)
         return server.run(name, pickle.dumps(job), ledger, key="script")
@@ -274,9 +293,9 @@ def test_idle_processes_are_few(tmp_path: Path) -> None:
     script.write_text("import os; print(os.getpid())\n")
     job = {
         **{"cwd": str(tmp_path), "env": {}, "script_dir": "", "threads": 1},
-        **{"source": str(script), "text": None, "filename": str(script), "search_path": []},
+        **{"text": script.read_text(), "filename": str(script), "search_path": []},
         **{"handover": {}, "is_read": False, "shell_exec": None},
-        **{"snakemake": pickle.dumps(None)},
+        **{"snakemake": pickle.dumps(SimpleNamespace(resources={}))},
     }
     try:
         first = {

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 
 import pytest
-from conftest import check_same_files
+from conftest import Check
 
 DUMP = """
     import json
@@ -374,7 +373,7 @@ QUICK = ("script", "temp, protected, ensure, touch, directory")
     "name",
     [pytest.param(name, marks=[pytest.mark.slow] * (name not in QUICK)) for name in WORKFLOWS],
 )
-def test_same_files(tmp_path: Path, name: str) -> None:
+def test_same_files(check_same_files: Check, name: str) -> None:
     if name == "R" and not shutil.which("Rscript"):
         pytest.skip("there is no R here")
-    check_same_files(tmp_path, WORKFLOWS[name])
+    check_same_files(WORKFLOWS[name])

@@ -17,6 +17,7 @@ from snakemake_interface_common.exceptions import WorkflowError
 # an address or the path of a scheduler file.
 KINDS = {"local": "local", "slurm": "slurm", "srun": "srun", "kubernetes": "kubernetes"}
 EXISTING = "existing"
+RESTARTS = 5
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class Request:
     """What the user asks of a cluster.
 
     `threads` and `memory_mb` are of a local one, `workers` (at least, at most) and `config` (a file
-    with Dask's configuration) of those that start workers on other machines.
+    with Dask's configuration) of those that start workers on other machines. The path of a
+    scheduler file is seen from the folder `start`.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Request:
     memory_mb: int | None = None
     workers: tuple[int, int] = (1, 1)
     config: Path | None = None
+    start: Path = Path()
 
     @property
     def log(self) -> Path:
@@ -46,6 +49,8 @@ class Cluster(ABC):
     address: str
     # Of Dask's `Security`; without one, Dask's configuration counts.
     security: Any = None
+    # How many jobs have ended well.
+    jobs_done = 0
 
     @abstractmethod
     def describe(self) -> str:
@@ -65,6 +70,21 @@ class Cluster(ABC):
     def restart(self) -> bool:
         """Start again after the scheduler was lost. False if that is not possible."""
         return False
+
+
+class Restarts:
+    """How often a worker or a scheduler may be started again: until a job ends well, five times."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.left, self.done = RESTARTS, 0
+
+    def take(self) -> bool:
+        """Use one up. False if there is none left."""
+        if self.cluster.jobs_done > self.done:
+            self.left, self.done = RESTARTS, self.cluster.jobs_done
+        self.left -= 1
+        return self.left >= 0
 
 
 def connect(request: Request) -> Cluster:

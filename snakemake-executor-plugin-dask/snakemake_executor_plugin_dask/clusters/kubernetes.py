@@ -4,92 +4,61 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import secrets
+import signal
+import threading
 import time
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Coroutine, Iterator
+from typing import Any, TypeVar
 
 import kr8s
-from dask_kubernetes.operator import KubeCluster
-from dask_kubernetes.operator._objects import DaskCluster
-from distributed.utils import TimeoutError as DaskTimeoutError
-from kr8s.asyncio.objects import Event, Pod
 from snakemake.logging import logger
 from snakemake_interface_common.exceptions import WorkflowError
 
 from . import Cluster, Request
+from .kubernetes_api import OWN_NAMESPACE, UNREACHABLE, delete, own_namespace, owners, told
+from .kubernetes_operated import PATIENCE_SECONDS, OperatedCluster
+from .kubernetes_pods import pods_of, troubles
 from .kubernetes_spec import cluster_spec, read_settings
 
-# In a pod, and nowhere else, its namespace stands here.
-OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 # How long a start may take, with `resource-timeout` not set. A pod that has no node yet may get
 # one by then; what else a pod waits for doesn't mend itself.
 START_SECONDS = 50.0
-GRACE_SECONDS = 10.0
-CLOSE_SECONDS = 60
-MENDS = {
-    403: "the service account, or whoever the kubeconfig names, needs the rights of the Role in "
-    "profiles/kubernetes/manifests",
-    404: "there are no DaskClusters here: install the Dask operator",
-}
-NOT_PULLED = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName")
+WATCH_SECONDS = 5.0
+# How often the scheduler is looked for again when it was lost.
+RESTARTS = 5
+T = TypeVar("T")
 
-
-class OperatedCluster(KubeCluster):  # type: ignore[misc]
-    """Dask's own, waiting in a way that ends when there is nothing to wait for."""
-
-    async def _start(self) -> None:
-        try:
-            await super()._start()
-        except BaseException:
-            # Whoever asked for it deletes what was made, and not once more at the exit.
-            self.shutdown_on_close = False
-            raise
-
-    async def _watch_component_status(self) -> None:
-        """Leave it: it feeds a display that isn't shown, and a call refused to it cuts others."""
-
-    async def _wait_for_controller(self) -> None:
-        # The operator may leave the phase at Pending, which the base class waits for in vain: the
-        # scheduler's pod is what counts.
-        await wait_for_pod(self.name, self.namespace, "scheduler", self._resource_timeout)
+quiet_logger = logging.getLogger(__name__)
 
 
 class KubernetesCluster(Cluster):
     """A scheduler and workers in pods, of a fixed number or as many as the work can use."""
 
     def __init__(self, request: Request) -> None:
-        settings = read_settings(request.config)
+        self.settings = read_settings(request.config)
         self.workers = request.workers
         self.name = f"snakemake-{secrets.token_hex(4)}"
-        self.namespace = settings.get("namespace") or own_namespace()
-        forward = settings.get("port-forward-cluster-ip")
-        least, most = self.workers
-        # At least one in the beginning: what a worker offers is known when it is there.
-        spec = cluster_spec(settings, self.name, max(1, least))
-        seconds = settings.get("resource-timeout") or START_SECONDS
+        self.namespace = self.settings.get("namespace") or own_namespace()
+        self.seconds = self.settings.get("resource-timeout") or START_SECONDS
+        self.restarts = RESTARTS
         self.kube: OperatedCluster | None = None
+        self.tasks: set[asyncio.Task[None]] = set()
+        # Checked before anything is made.
+        self._spec([])
+        self.loop = asyncio.new_event_loop()
+        # Each connection that the port forwarding can't make ends in an exception of nobody's.
+        self.loop.set_exception_handler(lambda _, about: quiet_logger.info("%s", about))
+        threading.Thread(target=self.loop.run_forever, name="kubernetes", daemon=True).start()
         try:
-            self.kube = OperatedCluster(
-                custom_cluster_spec=spec,
-                namespace=self.namespace,
-                resource_timeout=seconds,
-                port_forward_cluster_ip=not OWN_NAMESPACE.exists() if forward is None else forward,
-                quiet=True,
-            )
-            self.kube.sync(wait_for_pod, self.name, self.namespace, "worker", seconds)
-            if least < most:
-                self.kube.adapt(minimum=least, maximum=most)
-        except BaseException as error:
+            with ended_by_sigterm():
+                self._start()
+        except BaseException:
             # Also on Ctrl-C, when it may or may not be there already.
-            self.close()
-            if isinstance(error, kr8s.ServerError):
-                raise WorkflowError(f"{self.describe()}: {_refusal(error)}") from error
-            if isinstance(error, OSError | kr8s.APITimeoutError | kr8s.ConnectionClosedError):
-                raise WorkflowError(f"{self.describe()}: {error}") from error
+            with contextlib.suppress(WorkflowError):
+                self.close()
             raise
-        self.address = self.kube.scheduler_address
 
     def describe(self) -> str:
         """Return the name and the size."""
@@ -97,18 +66,105 @@ class KubernetesCluster(Cluster):
         number = str(least) if least == most else f"{least} to {most}"
         return f"Kubernetes, namespace {self.namespace}, {self.name}, {number} workers"
 
+    def restart(self) -> bool:
+        """Connect to the scheduler again, in the pod that Kubernetes starts for one that is lost.
+
+        A cluster that was deleted is made again.
+        """
+        if self.restarts <= 0:
+            return False
+        self.restarts -= 1
+        self._start()
+        return True
+
     def close(self) -> None:
-        """Delete all that was made."""
+        """Delete all that was made. Raises WorkflowError, and says so, when something is left."""
         try:
-            if self.kube:
-                self.kube.close(timeout=CLOSE_SECONDS)
-            else:
-                asyncio.run(delete(self.name, self.namespace))
-        except (Exception, DaskTimeoutError) as error:
-            logger.error(
-                f"{self.describe()}: not deleted: {error}. See what is left with "
-                "python -m snakemake_executor_plugin_dask.clusters.leftovers"
+            self._run(self._end())
+        except Exception as error:
+            reason = told(error) or f"{type(error).__name__}: {error}"
+            text = (
+                f"{self.describe()}: not deleted: {reason}. See what is left with python -m "
+                "snakemake_executor_plugin_dask.clusters.leftovers --namespace " + self.namespace
             )
+            logger.error(text)
+            raise WorkflowError(text) from error
+        finally:
+            self.loop.call_soon_threadsafe(self.loop.stop)
+
+    def _start(self) -> None:
+        try:
+            self.address = self._run(self._begin())
+        except Exception as error:
+            if text := told(error):
+                raise WorkflowError(f"{self.describe()}: {text}") from error
+            raise
+
+    def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run in the loop; what interrupts the waiting, such as Ctrl-C, ends it there too."""
+        future = asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def _spec(self, owners: list[dict[str, Any]]) -> dict[str, Any]:
+        # At least one in the beginning: what a worker offers is known when it is there.
+        return cluster_spec(self.settings, self.name, max(1, self.workers[0]), owners)
+
+    async def _begin(self) -> str:
+        """Make the cluster, or connect to it. Returns the scheduler's address."""
+        task = asyncio.current_task()
+        assert task
+        self.tasks.add(task)
+        if self.kube:
+            await self.kube.settle()
+        outside = self.settings.get("port-forward-cluster-ip", not OWN_NAMESPACE.exists())
+        least, most = self.workers
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(self.seconds):
+                spec = self._spec(await owners(self.namespace))
+                self.kube = kube = OperatedCluster(spec, self.namespace, outside)
+                await kube
+                await kube.first_worker()
+                if least < most:
+                    await kube.adapt(minimum=least, maximum=most)
+        except TimeoutError:
+            seconds, reason = round(time.monotonic() - began), "the API doesn't answer"
+            if self.kube:
+                with contextlib.suppress(TimeoutError):
+                    reason = await asyncio.wait_for(self.kube.reason(), PATIENCE_SECONDS)
+                reason = f"no {self.kube.waits_for} in {seconds} s: {reason}"
+            raise WorkflowError(f"{self.namespace}/{self.name}: {reason}") from None
+        finally:
+            self.tasks.discard(task)
+        if not self.tasks:
+            self.tasks.add(asyncio.create_task(self._watch()))
+        return str(kube.scheduler_address)
+
+    async def _watch(self) -> None:
+        """Say once of each kind of trouble that workers have it, also while others work."""
+        told: set[str] = set()
+        while True:
+            with contextlib.suppress(kr8s.ServerError, *UNREACHABLE):
+                found = troubles(await pods_of(self.name, self.namespace, "worker"))
+                for kind in found.keys() - told:
+                    logger.warning(f"Dask, {self.describe()}: {found[kind]}")
+                told |= found.keys()
+            await asyncio.sleep(WATCH_SECONDS)
+
+    async def _end(self) -> None:
+        for task in self.tasks:
+            task.cancel()
+        if self.tasks:
+            await asyncio.wait(self.tasks, timeout=PATIENCE_SECONDS)
+        if self.kube:
+            await self.kube.settle()
+            if self.kube.was_refused and self.restarts == RESTARTS:
+                return  # nothing was ever made
+        await delete(self.name, self.namespace)
 
 
 def connect(request: Request) -> KubernetesCluster:
@@ -116,77 +172,17 @@ def connect(request: Request) -> KubernetesCluster:
     return KubernetesCluster(request)
 
 
-def own_namespace() -> str:
-    """Return the namespace of this pod, else that of the kubeconfig's context."""
-    if OWN_NAMESPACE.exists():
-        return OWN_NAMESPACE.read_text().strip()
-    try:
-        return str(kr8s.api().namespace)
-    except Exception as error:
-        raise WorkflowError(f"Kubernetes can't be reached: {error}") from error
+@contextlib.contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """Have SIGTERM end this like Ctrl-C does, until Snakemake's scheduler takes the signal over."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
 
+    def end(*_: Any) -> None:
+        raise SystemExit(128 + signal.SIGTERM)
 
-async def delete(name: str, namespace: str) -> None:
-    """Delete a cluster, if it is there; the operator deletes what belongs to it."""
-    with contextlib.suppress(kr8s.NotFoundError):
-        await (await DaskCluster.get(name, namespace=namespace)).delete()
-
-
-async def wait_for_pod(name: str, namespace: str, component: str, seconds: float) -> None:
-    """Wait until a pod of a cluster is ready. Raises WorkflowError with what keeps it from that."""
-    labels = {"dask.org/cluster-name": name, "dask.org/component": component}
-    began, stuck_since = time.monotonic(), 0.0
-    while True:
-        pods = [pod async for pod in Pod.list(namespace=namespace, label_selector=labels)]
-        for pod in pods:
-            if await pod.ready():
-                return
-        now = time.monotonic()
-        stuck, reason = next(filter(None, (obstacle(pod.raw) for pod in pods)), (False, ""))
-        stuck_since = (stuck_since or now) if stuck else 0.0
-        if stuck and now - stuck_since > GRACE_SECONDS:
-            raise WorkflowError(f"{namespace}/{name}: no {component}: {reason}")
-        if now - began > seconds:
-            reason = reason or await complaints(name, namespace)
-            reason = reason or (
-                "its pods aren't ready"
-                if pods
-                else "no pod was made; is the Dask operator running?"
-            )
-            raise WorkflowError(f"{namespace}/{name}: no {component} in {seconds:g} s: {reason}")
-        await asyncio.sleep(0.25)
-
-
-def obstacle(pod: Mapping[str, Any]) -> tuple[bool, str] | None:
-    """Return what a pod waits for in Kubernetes' words, and whether it waits in vain."""
-    status = pod.get("status", {})
-    for condition in status.get("conditions", ()):
-        if condition["type"] == "PodScheduled" and condition["status"] == "False":
-            return False, f"{condition.get('reason')}: {condition.get('message')}"
-    for container in status.get("containerStatuses", ()):
-        waiting = container.get("state", {}).get("waiting")
-        if waiting and waiting.get("reason") != "ContainerCreating":
-            text = f"{waiting.get('reason')}: {waiting.get('message', '')}"
-            if waiting.get("reason") in NOT_PULLED:
-                text += f" (image {container.get('image')})"
-            return True, text
-    return None
-
-
-async def complaints(name: str, namespace: str) -> str:
-    """Return what Kubernetes says of the objects of a cluster, such as of a quota."""
-    with contextlib.suppress(kr8s.ServerError):
-        events = [event.raw async for event in Event.list(namespace=namespace)]
-        told = [
-            f"{event.get('reason')}: {event.get('message')}"
-            for event in events
-            if event.get("type") == "Warning" and event["involvedObject"]["name"].startswith(name)
-        ]
-        return "; ".join(dict.fromkeys(told))
-    return ""
-
-
-def _refusal(error: kr8s.ServerError) -> str:
-    status = error.response.status_code if error.response is not None else 0
-    mend = f" ({MENDS[status]})" if status in MENDS else ""
-    return f"{error}{mend}"
+    former = signal.signal(signal.SIGTERM, end)
+    yield
+    if former != signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, former)

@@ -12,10 +12,10 @@ import argparse
 import asyncio
 import sys
 
-import kr8s
 from dask_kubernetes.operator._objects import DaskCluster
+from snakemake_interface_common.exceptions import WorkflowError
 
-from .kubernetes import delete, own_namespace
+from .kubernetes_api import delete, own_namespace, told
 from .kubernetes_spec import LABEL
 
 
@@ -50,8 +50,11 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         return asyncio.run(run(arguments.namespace or own_namespace(), arguments.delete))
-    except kr8s.ServerError as error:
-        print(f"Kubernetes says: {error}", file=sys.stderr)
+    except Exception as error:
+        text = str(error) if isinstance(error, WorkflowError) else told(error)
+        if text is None:
+            raise
+        print(f"Kubernetes: {text}", file=sys.stderr)
         return 1
 
 

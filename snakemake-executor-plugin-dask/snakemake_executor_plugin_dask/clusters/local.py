@@ -9,11 +9,8 @@ from snakemake.logging import logger
 from snakemake_interface_common.exceptions import WorkflowError
 
 from .. import machine
-from . import Cluster, Request
+from . import Cluster, Request, Restarts
 from .processes import end, spawn, tail, tell
-
-# How often a worker, or the whole cluster, is started again in a run.
-RESTARTS = 5
 
 
 class LocalCluster(Cluster):
@@ -24,7 +21,7 @@ class LocalCluster(Cluster):
         self.threads = request.threads or machine.cpus()
         # The rest is for what is handed over (see worker.py).
         self.memory_mb = request.memory_mb or machine.memory_bytes() // 2**20 * 7 // 8
-        self.restarts = RESTARTS
+        self.restarts = Restarts(self)
         self.closing = False
         self.start()
 
@@ -52,9 +49,8 @@ class LocalCluster(Cluster):
 
     def restart(self) -> bool:
         """Start both again."""
-        if self.closing or self.restarts <= 0:
+        if self.closing or not self.restarts.take():
             return False
-        self.restarts -= 1
         end(self.worker, self.scheduler)
         self.start()
         return True
@@ -71,11 +67,10 @@ class LocalCluster(Cluster):
             code = worker.wait()
             if self.closing or scheduler.poll() is not None or scheduler is not self.scheduler:
                 return
-            if self.restarts <= 0:
+            if not self.restarts.take():
                 logger.error(f"The Dask worker does not stay up:\n{tail(self.log)}")
                 scheduler.kill()
                 return
-            self.restarts -= 1
             logger.warning(f"The Dask worker has ended ({code}); starting another.")
             self.worker = self._spawn_worker()
             tell(self.worker, self.address)

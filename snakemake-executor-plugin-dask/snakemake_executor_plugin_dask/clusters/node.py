@@ -15,7 +15,6 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any
 
 import dask
 from distributed import Scheduler, Security, Worker
@@ -35,13 +34,6 @@ CONFIG = {
     "distributed.scheduler.worker-saturation": "inf",
     "distributed.worker.memory.terminate": False,
     "distributed.worker.profile.enabled": False,
-}
-
-
-# Pages of logs and metrics, for anybody to read.
-WITHOUT_PAGES: dict[str, Any] = {
-    "distributed.scheduler.http.routes": [],
-    "distributed.worker.http.routes": [],
 }
 
 
@@ -103,7 +95,7 @@ def main() -> None:
     # Both are for the main process to handle, which then ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    dask.config.set(CONFIG | WITHOUT_PAGES)
+    dask.config.set(CONFIG | tls.WITHOUT_PAGES)
     quiet()
     match sys.argv[1:]:
         case ["scheduler"]:

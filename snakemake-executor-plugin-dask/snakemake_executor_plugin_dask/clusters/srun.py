@@ -6,18 +6,19 @@ import os
 import re
 import subprocess
 import threading
+from pathlib import Path
 
-from distributed.utils import get_ip
+from distributed.utils import get_ip, get_ip_interface
 from snakemake.logging import logger
 from snakemake_interface_common.exceptions import WorkflowError
+from yaml import YAMLError
 
 from .. import machine
-from . import Cluster, Request, tls
+from . import Cluster, Request, Restarts, tls
+from .node import LOOPBACK
 from .processes import end, spawn, tail, tell
 from .slurm import commands
-
-# How often the worker of a node is started again, and the whole cluster.
-RESTARTS = 5
+from .slurm.configuration import configure, configured
 
 
 class SrunCluster(Cluster):
@@ -31,13 +32,14 @@ class SrunCluster(Cluster):
             )
         self.log = request.log
         self.folder = request.folder
-        self.restarts = RESTARTS
+        self.restarts = Restarts(self)
         self.closing = False
         try:
             names = commands.hostnames(os.environ["SLURM_JOB_NODELIST"])
-            self.host = get_ip(commands.address(names[-1]), 1)
-        except commands.SlurmError as error:
-            raise WorkflowError(f"--dask-cluster srun: {error}") from error
+            self.host = own_address(request.config, commands.address(names[-1]))
+        except (commands.SlurmError, OSError, ValueError, YAMLError) as error:
+            source = f" ({request.config})" if request.config else ""
+            raise WorkflowError(f"--dask-cluster srun{source}: {error}") from error
         cpus = cpus_per_node(os.environ["SLURM_JOB_CPUS_PER_NODE"])
         self.nodes = dict(zip(names, cpus, strict=True))
         try:
@@ -71,9 +73,8 @@ class SrunCluster(Cluster):
 
     def restart(self) -> bool:
         """Start all again."""
-        if self.closing or self.restarts <= 0:
+        if self.closing or not self.restarts.take():
             return False
-        self.restarts -= 1
         end(*self.workers.values(), self.scheduler)
         self.start()
         return True
@@ -97,23 +98,36 @@ class SrunCluster(Cluster):
 
     def _keep(self, scheduler: subprocess.Popen[bytes], node: str) -> None:
         """Replace a worker that has died, as long as its scheduler lives."""
-        for _ in range(RESTARTS):
+        restarts = Restarts(self)
+        while True:
             code = self.workers[node].wait()
             if self.closing or scheduler.poll() is not None or scheduler is not self.scheduler:
                 return
+            if not restarts.take():
+                break
             logger.warning(f"The Dask worker on {node} has ended ({code}); starting another.")
             self.workers[node] = self._spawn(node)
-        self.workers[node].wait()
-        if not self.closing and scheduler is self.scheduler:
-            logger.error(f"The Dask worker on {node} does not stay up:\n{tail(self.log)}")
-            if all(worker.poll() is not None for worker in self.workers.values()):
-                self.restarts = 0
-                scheduler.kill()
+        logger.error(f"The Dask worker on {node} does not stay up:\n{tail(self.log)}")
+        if all(worker.poll() is not None for worker in self.workers.values()):
+            self.restarts.left = 0
+            scheduler.kill()
 
 
 def connect(request: Request) -> SrunCluster:
     """Start a scheduler and a worker on each node."""
     return SrunCluster(request)
+
+
+def own_address(config: Path | None, other: str | None) -> str:
+    """Return the address of this machine: of the interface that a configuration names.
+
+    Else the one by which it sees another machine; if there is no other, that for itself.
+    """
+    if config:
+        configure(config)
+    if interface := configured("interface"):
+        return str(get_ip_interface(interface))
+    return str(get_ip(other, 1)) if other else LOOPBACK
 
 
 def cpus_per_node(text: str) -> list[int]:

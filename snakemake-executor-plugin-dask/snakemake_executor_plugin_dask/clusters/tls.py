@@ -18,6 +18,11 @@ from distributed import Security
 
 KEY, CERTIFICATE = "tls-key.pem", "tls-certificate.pem"
 SIDES = ("client", "scheduler", "worker")
+# Pages of logs and metrics, which are for anybody to read, whatever the keys.
+WITHOUT_PAGES: dict[str, object] = {
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
+}
 
 
 def make(folder: Path) -> Security:
@@ -68,7 +73,7 @@ def main() -> None:
     folder.mkdir(mode=0o700, parents=True)
     make(folder)
     config: dict[str, object] = {}
-    dask.config.set(configuration(folder), config=config)
+    dask.config.set(configuration(folder) | WITHOUT_PAGES, config=config)
     (folder / "dask.yaml").write_text(yaml.safe_dump(config))
 
 

@@ -11,13 +11,14 @@ from typing import Any
 from snakemake.logging import logger
 from snakemake_interface_common.exceptions import WorkflowError
 
-from .. import Cluster, Request, tls
+from .. import Cluster, Request, Restarts, tls
 from ..processes import end, spawn, tail
 from . import commands
 
-RESTARTS = 5
 # Cancelling jobs may take Slurm a while.
 CLOSE_SECONDS = 60.0
+# In which a process that has lost its work says why, and ends.
+PATIENCE_SECONDS = 10.0
 
 
 class SlurmCluster(Cluster):
@@ -30,7 +31,7 @@ class SlurmCluster(Cluster):
     def __init__(self, request: Request) -> None:
         self.request = request
         self.name = f"snakemake-{request.folder.name}"
-        self.restarts = RESTARTS
+        self.restarts = Restarts(self)
         self.closing = False
         self.error = ""
         try:
@@ -46,7 +47,8 @@ class SlurmCluster(Cluster):
         if request.config:
             arguments.append(str(request.config))
         self.process = spawn("slurm.process", *arguments, log=request.log, listen=True)
-        first = self._hear(self.process)
+        while "text" in (first := self._hear(self.process)):
+            self._pass_on(first)
         if "address" not in first:
             end(self.process)
             source = f" ({request.config})" if request.config else ""
@@ -55,7 +57,8 @@ class SlurmCluster(Cluster):
         self.address = first["address"]
         self.machine = first["machine"]
         self.count = request.workers[1] * first["workers"]
-        threading.Thread(target=self._listen, args=[self.process], daemon=True).start()
+        self.listener = threading.Thread(target=self._listen, args=[self.process], daemon=True)
+        self.listener.start()
 
     def describe(self) -> str:
         """Return the size."""
@@ -74,12 +77,16 @@ class SlurmCluster(Cluster):
 
     def restart(self) -> bool:
         """Start a new scheduler, and new jobs."""
-        self.process.wait()
+        try:
+            self.process.wait(PATIENCE_SECONDS)
+            self.listener.join(PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            # Only the connection to it was lost.
+            end(self.process, seconds=CLOSE_SECONDS)
         if self.error:
             raise WorkflowError(f"Slurm: {self.error}")
-        if self.closing or self.restarts <= 0:
+        if self.closing or not self.restarts.take():
             return False
-        self.restarts -= 1
         self._cancel()
         self.start()
         return True
@@ -101,8 +108,12 @@ class SlurmCluster(Cluster):
             if error := message.get("error"):
                 self.error = error
             else:
-                log = logger.warning if message["level"] == "warning" else logger.info
-                log(message["text"])
+                self._pass_on(message)
+
+    @staticmethod
+    def _pass_on(message: dict[str, Any]) -> None:
+        log = logger.warning if message["level"] == "warning" else logger.info
+        log(message["text"])
 
     @staticmethod
     def _hear(process: subprocess.Popen[bytes]) -> dict[str, Any]:

@@ -17,11 +17,11 @@ import sys
 from pathlib import Path
 
 import dask
-import yaml
 from distributed import Scheduler
 
 from .. import node, tls
 from . import commands, script
+from .configuration import configure
 from .supervisor import GiveUpError, Supervisor
 
 
@@ -30,18 +30,18 @@ async def serve(name: str, folder: Path, limits: tuple[int, int]) -> None:
     shape = script.shape()
     options = script.scheduler_options()
     security = tls.load(folder)
-    logs = folder / "workers"
-    logs.mkdir(exist_ok=True)
+    logs = script.log_directory(folder)
+    logs.mkdir(parents=True, exist_ok=True)
     async with Scheduler(protocol="tls://", security=security, **options) as scheduler:
 
-        def submit(worker: str) -> str:
-            text = script.job_script(worker, name, scheduler.address, security, logs)
+        def write(worker: str, avoid: set[str]) -> str:
+            text = script.job_script(worker, name, scheduler.address, security, logs, avoid)
             (folder / "worker.sh").write_text(text)
-            return commands.submit(text)
+            return text
 
-        supervisor = Supervisor(scheduler, name, shape, limits, submit, tell, logs)
+        supervisor = Supervisor(scheduler, name, shape, limits, write, tell, logs)
         try:
-            await supervisor.fill()
+            await supervisor.begin()
             machine = {"threads": shape.threads, "mem_mb": shape.mem_mb}
             say(address=scheduler.address, machine=machine, workers=shape.workers)
             end = asyncio.create_task(node.end_of_input())
@@ -64,14 +64,6 @@ def tell(level: str, text: str) -> None:
     say(level=level, text=text)
 
 
-def configure(path: str) -> None:
-    """Add a file to Dask's configuration."""
-    content = yaml.safe_load(Path(path).read_text())
-    if not isinstance(content, dict):
-        raise ValueError("not a mapping of names to values")
-    dask.config.update(dask.config.config, content)
-
-
 def main() -> None:
     """Serve until standard input ends."""
     name, folder, minimum, maximum, *config = sys.argv[1:]
@@ -80,8 +72,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
         for path in config:
-            configure(path)
-        dask.config.set(node.CONFIG | node.WITHOUT_PAGES)
+            configure(Path(path))
+        dask.config.set(node.CONFIG | tls.WITHOUT_PAGES)
         node.quiet()
         asyncio.run(serve(name, Path(folder), (int(minimum), int(maximum))))
     except (commands.SlurmError, GiveUpError) as error:

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import dask
 from dask.utils import parse_bytes
 from dask_jobqueue.slurm import SLURMJob
 from distributed import Security
 from distributed.utils import get_ip, get_ip_interface
 
 from . import commands
+from .configuration import KEY, configured
 
-KEY = "jobqueue.slurm"
-# The address under which a node sees the scheduler's machine, so that its workers listen there
-# and nowhere else.
-OWN_ADDRESS = (
+# The address of a node under which it sees the scheduler's machine, or that of an interface, so
+# that its workers listen there and nowhere else.
+SEES = (
     "import socket, sys; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); "
     "s.connect((sys.argv[1], 1)); print(s.getsockname()[0])"
+)
+HAS = (
+    "import psutil, socket, sys; all = psutil.net_if_addrs()[sys.argv[1]]; "
+    "print(next(one.address for one in all if one.family == socket.AF_INET))"
 )
 
 
@@ -58,24 +62,42 @@ def scheduler_options() -> dict[str, Any]:
     return options | {"host": get_ip(node, 1) if node else get_ip()}
 
 
-def job_script(worker: str, job: str, scheduler: str, security: Security, logs: Path) -> str:
-    """Return the script of a Slurm job, for workers whose names begin with `worker`."""
+def log_directory(folder: Path) -> Path:
+    """Return where Slurm jobs write what they say: as configured, else in a folder of the run's."""
+    return Path(configured("log-directory") or folder / "workers")
+
+
+def job_script(
+    worker: str, job: str, scheduler: str, security: Security, logs: Path, avoid: Iterable[str]
+) -> str:
+    """Return the script of a Slurm job, for workers whose names begin with `worker`.
+
+    It goes to none of the nodes to `avoid`.
+    """
     python = shlex.quote(str(configured("python") or sys.executable))
     brings = shape()
     arguments = [
         "--no-dashboard",
+        # Its server listens all the same, and on all interfaces unless it is told where.
+        *("--dashboard-address", '"$WORKER_HOST:0"'),
         # What Slurm guarantees; Dask would look at what the whole machine has.
         *("--resources", f"'threads={brings.threads} mem_mb={brings.mem_mb}'"),
     ]
+    local = configured("local-directory")
     prologue = [
+        # For the jobs' own temporary files, too, unless the configured lines know better.
+        f"mkdir -p {local} && export TMPDIR={local}" if local else "",
         *(configured("job-script-prologue", "env-extra") or ()),
         # Pages of logs and metrics, for anybody to read.
         "export DASK_DISTRIBUTED__WORKER__HTTP__ROUTES='[]'",
     ]
-    if not configured("interface"):
-        host = scheduler.rpartition("/")[2].rpartition(":")[0]
-        prologue.append(f"WORKER_HOST=$({python} -c {shlex.quote(OWN_ADDRESS)} {host})")
+    if interface := configured("interface"):
+        address = f"{shlex.quote(HAS)} {shlex.quote(interface)}"
+    else:
+        address = f"{shlex.quote(SEES)} {scheduler.rpartition('/')[2].rpartition(':')[0]}"
         arguments += ["--host", '"$WORKER_HOST"']
+    # Without an address the job ends, and says why.
+    prologue.append(f"WORKER_HOST=$({python} -c {address}) || exit")
     made = SLURMJob(
         scheduler,
         name=worker,
@@ -87,21 +109,21 @@ def job_script(worker: str, job: str, scheduler: str, security: Security, logs: 
         security=security,
         job_script_prologue=prologue,
         worker_extra_args=[*arguments, *(configured("worker-extra-args", "extra") or ())],
-        # A node that has failed is replaced at once, not when it is back.
-        job_extra_directives=[
-            "--no-requeue",
-            *(configured("job-extra-directives", "job-extra") or ()),
-        ],
-        log_directory=configured("log-directory") or shlex.quote(str(logs)),
+        job_extra_directives=_directives(avoid),
+        log_directory=shlex.quote(str(logs)),
     )
     return str(made.job_script())
 
 
-def configured(*names: str) -> Any:
-    """Return what the configuration says under one of these names, the newer ones first."""
-    return next(
-        (value for name in names if (value := dask.config.get(f"{KEY}.{name}", None))), None
-    )
+def _directives(avoid: Iterable[str]) -> list[str]:
+    # A node that has failed is replaced at once, not when it is back.
+    given = ["--no-requeue", *(configured("job-extra-directives", "job-extra") or ())]
+    if nodes := sorted(avoid):
+        # Of several such directives Slurm heeds the last.
+        matches = (re.fullmatch("(?:--exclude[= ]|-x ?)(.+)", one) for one in given)
+        nodes += [match[1] for match in matches if match]
+        given.append(f"--exclude={','.join(nodes)}")
+    return given
 
 
 def _number(name: str, parse: Callable[[Any], int], default: str | None = None) -> int:
