@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import update_wrapper
+from types import FunctionType
 from typing import Any, TypeAlias, TypeVar, cast
 
 import numba
@@ -46,7 +47,7 @@ class Kernel:
 
     def warm(self) -> None:
         """Compile it now, or load what was compiled before."""
-        compiled = _compiled(self.py_func)
+        compiled = _compiled(self.py_func, kept=True)
         compiled.compile(self.arguments)
         compiled.disable_compile()
         self.compiled = compiled
@@ -62,25 +63,38 @@ class Kernel:
 KERNELS: list[Kernel] = []
 
 
-def kernel(*arguments: Any) -> Callable[[Function], Function]:
-    """Declare a kernel with the types of its arguments."""
+def kernel(*arguments: Any, name: str | None = None) -> Callable[[Function], Function]:
+    """Declare a kernel with the types of its arguments.
+
+    Where one function makes several, each has a name of its own: what is compiled is kept by name,
+    and numba may take one of the same name for another if two processes compile them at once.
+    """
 
     def declare(function: Function) -> Function:
-        made = Kernel(function, arguments)
+        made = Kernel(_renamed(function, name) if name else function, arguments)
         KERNELS.append(made)
         return cast(Function, made)
 
     return declare
 
 
+def _renamed(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    renamed = FunctionType(
+        function.__code__, function.__globals__, name, function.__defaults__, function.__closure__
+    )
+    renamed.__qualname__, renamed.__doc__ = name, function.__doc__
+    return renamed
+
+
 def part(function: Function) -> Function:
     """Compile a function that kernels use, into each of them."""
-    return cast(Function, _compiled(function))
+    # Kept on disk are the kernels, which hold it.
+    return cast(Function, _compiled(function, kept=False))
 
 
-def _compiled(function: Callable[..., Any]) -> Any:
+def _compiled(function: Callable[..., Any], kept: bool) -> Any:
     # error_model: a division by zero gives what IEEE 754 says, and costs no check.
-    return numba.njit(nogil=True, cache=True, error_model="numpy")(function)
+    return numba.njit(nogil=True, cache=kept, error_model="numpy")(function)
 
 
 def values(x: pd.DataFrame) -> Floats:
@@ -97,5 +111,35 @@ def like(x: pd.DataFrame, array: Floats) -> pd.DataFrame:
 
 def finite(array: Floats) -> Floats:
     """Return an array that nobody else holds, with what isn't finite in it made missing."""
-    array[np.isinf(array)] = np.nan
+    _mend(array)
     return array
+
+
+@kernel(types.Array(types.float64, 2, "C"))
+def _mend(array: Floats) -> None:
+    for row in range(len(array)):
+        _mend_row(array[row])
+
+
+@part
+def _mend_row(values: Floats) -> None:
+    for c in range(len(values)):
+        values[c] = values[c] if abs(values[c]) < np.inf else np.nan
+
+
+@kernel(types.Array(types.float64, 1, "C", readonly=True))
+def any_infinite(values: Floats) -> bool:
+    """Whether one of the values is infinite."""
+    found, first = 0, 0
+    while not found and first < len(values):
+        found = _count_infinite(values[first : first + 8192])
+        first += 8192
+    return found > 0
+
+
+@part
+def _count_infinite(values: Floats) -> int:
+    count = 0
+    for at in range(len(values)):
+        count += abs(values[at]) == np.inf
+    return count

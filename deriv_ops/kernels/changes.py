@@ -7,12 +7,15 @@ from numba import types
 
 from deriv_ops.kernels import FRAME, Floats, kernel, part
 
-DIFFERENCE, RELATIVE, LOGARITHMIC = range(3)
+DIFFERENCE, RELATIVE, RATIO = range(3)
 
 
 @kernel(FRAME, types.int64, types.int64)
 def changes(x: Floats, period: int, what: int) -> Floats:
-    """Return the change of each value from that of `period` rows ago, missing where not finite."""
+    """Return the change of each value from that of `period` rows ago, missing where not finite.
+
+    RATIO is the one of two values above 0.
+    """
     rows, columns = x.shape
     out = np.empty((rows, columns))
     out[: min(period, rows)] = np.nan
@@ -28,7 +31,8 @@ def _change(now: Floats, before: Floats, what: int, out: Floats) -> None:
             change = now[c] - before[c]
         elif what == RELATIVE:
             change = now[c] / before[c] - 1.0
+            change = change if abs(before[c]) < np.inf else np.nan
         else:
-            both = now[c] > 0.0 and before[c] > 0.0
-            change = np.log(now[c] / before[c]) if both else np.nan
+            change = now[c] / before[c]
+            change = change if (now[c] > 0.0 and before[c] > 0.0 and change > 0.0) else np.nan
         out[c] = change if abs(change) < np.inf else np.nan

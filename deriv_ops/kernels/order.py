@@ -1,4 +1,9 @@
-"""Order statistics over trailing windows: each column's window is kept sorted."""
+"""Order statistics over trailing windows: each column's window is kept sorted.
+
+For quantiles of long ones it is enough to sort each block of rows with the one before it, and to
+know which of these are in the window: from row to row the quantile moves by a few places (as in
+Suomela 2014, arXiv:1406.1717).
+"""
 
 from __future__ import annotations
 
@@ -6,9 +11,13 @@ import numpy as np
 from numba import types
 
 from deriv_ops.kernels import FRAME, Floats, kernel, part
+from deriv_ops.kernels.ranking import room_to_sort, sort
 
 # How many values are compared at once.
 AT_ONCE = 64
+
+# From how many rows on a window is long.
+LONG = 200
 
 
 @kernel(FRAME, types.int64, types.int64, types.float64)
@@ -21,6 +30,9 @@ def quantiles(x: Floats, window: int, needed: int, quantile: float) -> Floats:
         tile = x[:, lo : lo + 16].T.copy()
         found = np.empty(tile.shape)
         for c in range(len(tile)):
+            if window >= LONG:
+                _quantiles_of_long(tile[c], window, max(needed, 1), quantile, found[c])
+                continue
             held, count = _empty(min(window, rows)), 0
             spare = np.empty(len(held) + 1)
             for row in range(rows):
@@ -133,3 +145,54 @@ def _quantile(held: Floats, count: int, quantile: float) -> float:
     below = int(place)
     above = min(below + 1, count - 1)
     return float(held[below] + (held[above] - held[below]) * (place - below))
+
+
+@part
+def _quantiles_of_long(
+    values: Floats, window: int, needed: int, quantile: float, out: Floats
+) -> None:
+    rows = len(values)
+    block = max(min(window, rows), 1)
+    # Of the rows of two blocks: their order, the place of each in it, and whether a place is that
+    # of a row in the window.
+    room, ordered = room_to_sort(2 * block), np.empty(2 * block, np.int32)
+    places, held = np.empty(2 * block, np.int32), np.empty(2 * block, np.bool_)
+    for first in range(0, rows, block):
+        begin = max(first - block + 1, 0)
+        some = values[begin : first + block]
+        sort(some, room, ordered[: len(some)])
+        for place in range(len(some)):
+            places[ordered[place]] = place
+        held[:] = False
+        for row in range(first - begin):
+            held[places[row]] = some[row] == some[row]
+        count = held.sum()
+        # A place, and how many are held before it.
+        place, before = 0, 0
+        for row in range(first - begin, len(some)):
+            gone = row - window
+            if gone >= 0 and some[gone] == some[gone]:
+                held[places[gone]] = False
+                before -= places[gone] < place
+                count -= 1
+            if some[row] == some[row]:
+                held[places[row]] = True
+                before += places[row] < place
+                count += 1
+            if count < needed:
+                out[begin + row] = np.nan
+                continue
+            wanted = quantile * (count - 1)
+            while before > int(wanted):
+                place -= 1
+                before -= held[place]
+            while before < int(wanted) or not held[place]:
+                before += held[place]
+                place += 1
+            found, share = some[ordered[place]], wanted - int(wanted)
+            if share > 0.0:
+                above = place + 1
+                while not held[above]:
+                    above += 1
+                found += (some[ordered[above]] - found) * share
+            out[begin + row] = found

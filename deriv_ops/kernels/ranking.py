@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 from numba import types
 from numpy.typing import NDArray
@@ -11,34 +13,52 @@ from deriv_ops.kernels import CODES, FRAME, Codes, Floats, kernel, part
 # In place of a number of groups: all columns are one.
 EVERYONE = -1
 
+# So many values are sorted faster by insertion.
+FEW = 32
+
 SIGN = np.uint32(1 << 31)
 MISSING = np.uint32(0xFFFFFFFF)
+RoomToSort: TypeAlias = tuple[
+    NDArray[np.float32], NDArray[np.uint64], NDArray[np.uint64], NDArray[np.int32]
+]
 LOW, DIGIT, DIGITS = np.uint64(0xFFFFFFFF), np.uint64(0x7FF), 2048
 
 
 @kernel(FRAME)
 def order(x: Floats) -> Codes:
-    """Return the columns of each row from the least value to the largest, missing ones last.
-
-    A radix sort of the values in single precision, as integers that are in the same order, with
-    the column beside each; where single precision can't tell values apart, they are looked at.
-    """
+    """Return the columns of each row from the least value to the largest, missing ones last."""
     rows, columns = x.shape
     out = np.empty((rows, columns), np.int32)
-    single = np.empty(columns, np.float32)
-    here, there = np.empty(columns, np.uint64), np.empty(columns, np.uint64)
-    places = np.empty((3, DIGITS), np.int32)
+    room = room_to_sort(columns)
     for row in range(rows):
-        values = x[row]
-        for c in range(columns):
-            # Zero has two signs; adding zero leaves it with one.
-            single[c] = values[c] + 0.0
-        _keys(values, single.view(np.uint32), here, places)
-        _sort_by_digit(here, there, places[0], np.uint64(32))
-        _sort_by_digit(there, here, places[1], np.uint64(43))
-        _sort_by_digit(here, there, places[2], np.uint64(54))
-        _columns(values, there, out[row])
+        sort(x[row], room, out[row])
     return out
+
+
+@part
+def room_to_sort(most: int) -> RoomToSort:
+    """Return what `sort` works in, for so many values at most."""
+    here, there = np.empty(most, np.uint64), np.empty(most, np.uint64)
+    return np.empty(most, np.float32), here, there, np.empty((3, DIGITS), np.int32)
+
+
+@part
+def sort(values: Floats, room: RoomToSort, out: Codes) -> None:
+    """Write the places of values from the least to the largest, of missing ones last.
+
+    A radix sort of the values in single precision, as integers that are in the same order, with
+    the place beside each; where single precision can't tell values apart, they are looked at.
+    """
+    single, here, there, places = room
+    single, here, there = single[: len(values)], here[: len(values)], there[: len(values)]
+    for c in range(len(values)):
+        # Zero has two signs; adding zero leaves it with one.
+        single[c] = values[c] + 0.0
+    _keys(values, single.view(np.uint32), here, places)
+    _sort_by_digit(here, there, places[0], np.uint64(32))
+    _sort_by_digit(there, here, places[1], np.uint64(43))
+    _sort_by_digit(here, there, places[2], np.uint64(54))
+    _columns(values, there, out)
 
 
 @part
@@ -76,35 +96,89 @@ def _sort_by_digit(
 def _columns(values: Floats, keys: NDArray[np.uint64], out: Codes) -> None:
     """Write the columns of sorted keys, those of equal keys by their values."""
     for c in range(len(keys)):
-        key, column, at = keys[c] & ~LOW, np.int32(keys[c] & LOW), c
-        while at > 0 and keys[at - 1] & ~LOW == key and values[out[at - 1]] > values[column]:
-            out[at] = out[at - 1]
-            at -= 1
-        out[at] = column
+        out[c] = np.int32(keys[c] & LOW)
+    first = 0
+    for until in range(1, len(keys) + 1):
+        if until < len(keys) and keys[until] & ~LOW == keys[first] & ~LOW:
+            continue
+        if until - first > 1:
+            _sort_by_value(values, out[first:until])
+        first = until
+
+
+@part
+def _sort_by_value(values: Floats, columns: Codes) -> None:
+    """Sort a few columns by insertion; many, unless they are in order as equal ones are, as such.
+
+    Both keep the order of equal values. Missing ones are left as they are.
+    """
+    sorted_until = 1
+    while sorted_until < len(columns) and not (
+        values[columns[sorted_until - 1]] > values[columns[sorted_until]]
+    ):
+        sorted_until += 1
+    if sorted_until == len(columns):
+        return
+    if len(columns) > FEW:
+        columns[:] = columns[np.argsort(values[columns], kind="mergesort")]
+        return
+    for at in range(sorted_until, len(columns)):
+        column, to = columns[at], at
+        while to > 0 and values[columns[to - 1]] > values[column]:
+            columns[to] = columns[to - 1]
+            to -= 1
+        columns[to] = column
 
 
 @kernel(FRAME, CODES, CODES, types.int64, types.boolean)
 def ranks(x: Floats, ordered: Codes, codes: Codes, groups: int, relative: bool) -> Floats:
     """Return the rank of each value in its group, the mean one of equal values."""
     rows, columns = x.shape
-    out = np.full((rows, columns), np.nan)
+    out = np.empty((rows, columns))
     starts, grouped = np.empty(max(groups, 1) + 1, np.int64), np.empty(columns, np.int32)
+    ascending, found = np.empty(columns), np.empty(columns)
     for row in range(rows):
-        values = x[row]
-        _group(values, ordered[row], codes[row % len(codes)], groups, starts, grouped)
+        _group(x[row], ordered[row], codes[row % len(codes)], groups, starts, grouped)
+        out[row] = np.nan
         for group in range(1 if groups == EVERYONE else groups):
             first, until = starts[group], starts[group + 1]
-            scale = 1.0 * (until - first) if relative else 1.0
-            at = first
-            while at < until:
-                value, upto = values[grouped[at]], at + 1
-                while upto < until and values[grouped[upto]] == value:
-                    upto += 1
-                rank = (at + upto + 1 - 2 * first) / 2
-                for equal in range(at, upto):
-                    out[row, grouped[equal]] = rank / scale
-                at = upto
+            size, members = until - first, grouped[first:until].view(np.uint32)
+            _take(x[row], members, ascending[:size])
+            _rank(ascending[:size], size if relative else 1.0, found[:size])
+            _put(found[:size], members, out[row])
     return out
+
+
+@part
+def _take(values: Floats, members: NDArray[np.uint32], out: Floats) -> None:
+    for at in range(len(out)):
+        out[at] = values[members[at]]
+
+
+@part
+def _put(values: Floats, members: NDArray[np.uint32], out: Floats) -> None:
+    for at in range(len(values)):
+        out[members[at]] = values[at]
+
+
+@part
+def _rank(ascending: Floats, scale: float, out: Floats) -> None:
+    """Write the ranks of values in order, the mean one to equal values, over a scale."""
+    ties = 0
+    for at in range(len(out)):
+        out[at] = (at + 1.0) / scale
+    for at in range(1, len(out)):
+        ties += ascending[at] == ascending[at - 1]
+    if not ties:
+        return
+    at = 0
+    while at < len(out):
+        upto = at + 1
+        while upto < len(out) and ascending[upto] == ascending[at]:
+            upto += 1
+        if upto > at + 1:
+            out[at:upto] = ((at + upto + 1) / 2) / scale
+        at = upto
 
 
 @kernel(FRAME, CODES, types.int64)
@@ -162,9 +236,9 @@ def _group(
     """
     if groups == EVERYONE:
         count = 0
-        for column in ordered:
-            grouped[count] = column
-            count += values[column] == values[column]
+        for c in range(len(values)):
+            count += values[c] == values[c]
+        grouped[:] = ordered
         starts[0], starts[1] = 0, count
         return
     starts[:] = 0

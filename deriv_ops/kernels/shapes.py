@@ -9,12 +9,13 @@ import numpy as np
 from numba import types
 
 from deriv_ops.kernels import FRAME, Floats, kernel, part
+from deriv_ops.kernels.windows import TILE, state_of, states_of
 
 SKEWNESS, KURTOSIS = range(2)
 
-# How many columns are worked on at a time. In a state, one after the other: the count, the mean,
-# and the sums of the second, third and fourth powers of the deviations.
-TILE = 512
+# In a state: the count, the mean, and the sums of the second, third and fourth powers of the
+# deviations.
+NUMBERS = 5
 
 
 @kernel(FRAME, types.int64, types.int64, types.int64)
@@ -22,41 +23,56 @@ def shapes(x: Floats, window: int, needed: int, what: int) -> Floats:
     """Return the sample skewness or excess kurtosis of each window with `needed` values."""
     rows, columns = x.shape
     out = np.empty((rows, columns))
-    ends = np.zeros((window + 1, 5 * TILE))
-    begun = np.empty(5 * TILE)
-    for lo in range(0, columns, TILE):
-        width = min(TILE, columns - lo)
-        ends[:] = 0.0
-        for first in range(0, rows, window):
+    block = max(min(window, rows), 1)
+    ends, begun = states_of(x, block, NUMBERS), np.empty(NUMBERS * TILE)
+    tile = ends[3]
+    for lo in range(0, columns, tile):
+        width = min(tile, columns - lo)
+        ends[0][:] = 0.0
+        for first in range(0, rows, block):
             if first:
-                for at in range(window - 1, 0, -1):
-                    ends[at] = ends[at + 1]
-                    _add(x[first - window + at, lo : lo + width], ends[at])
+                for at in range(block - 1, 0, -1):
+                    values = x[first - block + at, lo : lo + width]
+                    _added(values, state_of(ends, at + 1), state_of(ends, at))
             begun[:] = 0.0
-            for row in range(first, min(first + window, rows)):
+            for row in range(first, min(first + block, rows)):
                 _add(x[row, lo : lo + width], begun)
-                _shape(ends[row - first + 1], begun, needed, what, out[row, lo : lo + width])
+                end, to = state_of(ends, row - first + 1), out[row, lo : lo + width]
+                _shape(end, begun, needed, what, to)
     return out
+
+
+@part
+def _with(value: float, state: Floats, c: int) -> tuple[float, ...]:
+    """Return the numbers of a state and one more value."""
+    before, mean = state[c], state[TILE + c]
+    second, third, fourth = state[2 * TILE + c], state[3 * TILE + c], state[4 * TILE + c]
+    seen = value == value
+    count = before + (1.0 if seen else 0.0)
+    delta = value - mean if seen else 0.0
+    step = delta / (count if count > 1.0 else 1.0)
+    squared = step * step
+    spread = delta * step * before
+    fourth += spread * squared * (count * count - 3.0 * count + 3.0)
+    fourth += 6.0 * squared * second - 4.0 * step * third
+    third += spread * step * (count - 2.0) - 3.0 * step * second
+    return count, mean + step, second + spread, third, fourth
 
 
 @part
 def _add(values: Floats, state: Floats) -> None:
     for c in range(len(values)):
-        value, mean = values[c], state[TILE + c]
-        second, third = state[2 * TILE + c], state[3 * TILE + c]
-        seen = value == value
-        before = state[c]
-        count = before + (1.0 if seen else 0.0)
-        delta = value - mean if seen else 0.0
-        step = delta / (count if count > 1.0 else 1.0)
-        squared = step * step
-        spread = delta * step * before
-        fourth = spread * squared * (count * count - 3.0 * count + 3.0)
-        state[c] = count
-        state[TILE + c] = mean + step
-        state[2 * TILE + c] = second + spread
-        state[3 * TILE + c] = third + spread * step * (count - 2.0) - 3.0 * step * second
-        state[4 * TILE + c] += fourth + 6.0 * squared * second - 4.0 * step * third
+        numbers = _with(values[c], state, c)
+        state[c], state[TILE + c], state[2 * TILE + c] = numbers[:3]
+        state[3 * TILE + c], state[4 * TILE + c] = numbers[3:]
+
+
+@part
+def _added(values: Floats, state: Floats, to: Floats) -> None:
+    for c in range(len(values)):
+        numbers = _with(values[c], state, c)
+        to[c], to[TILE + c], to[2 * TILE + c] = numbers[:3]
+        to[3 * TILE + c], to[4 * TILE + c] = numbers[3:]
 
 
 @part

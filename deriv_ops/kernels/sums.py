@@ -8,37 +8,37 @@ import numpy as np
 from numba import types
 
 from deriv_ops.kernels import FRAME, Floats, kernel, part
+from deriv_ops.kernels.windows import TILE, state_of, states_of
 
 SUM, MEAN = range(2)
 LEAST, LARGEST, AGE_OF_LEAST, AGE_OF_LARGEST = range(4)
-
-# How many columns are worked on at a time.
-TILE = 1024
 
 
 @kernel(FRAME, types.int64, types.int64, types.int64)
 def sums(x: Floats, window: int, needed: int, what: int) -> Floats:
     """Return the sum, or the mean, of each window with at least `needed` values."""
     rows, columns = x.shape
+    block = max(min(window, rows), 1)
     out = np.empty((rows, columns))
     # The number of values that are there, and their sum.
-    ends = np.zeros((window + 1, 2 * TILE))
-    begun = np.empty(2 * TILE)
-    for lo in range(0, columns, TILE):
-        width = min(TILE, columns - lo)
-        ends[:] = 0.0
-        for first in range(0, rows, window):
+    ends, begun = states_of(x, block, 2), np.empty(2 * TILE)
+    tile = ends[3]
+    for lo in range(0, columns, tile):
+        width = min(tile, columns - lo)
+        ends[0][:] = 0.0
+        for first in range(0, rows, block):
             if first:
-                for at in range(window - 1, 0, -1):
-                    _added(x[first - window + at, lo : lo + width], ends[at + 1], ends[at])
+                for at in range(block - 1, 0, -1):
+                    values = x[first - block + at, lo : lo + width]
+                    _added(values, state_of(ends, at + 1), state_of(ends, at))
             begun[:] = 0.0
-            for row in range(first, min(first + window, rows)):
+            for row in range(first, min(first + block, rows)):
                 _add(x[row, lo : lo + width], begun)
-                to = out[row, lo : lo + width]
+                end, to = state_of(ends, row - first + 1), out[row, lo : lo + width]
                 if what == SUM:
-                    _sum(ends[row - first + 1], begun, needed, to)
+                    _sum(end, begun, needed, to)
                 else:
-                    _mean(ends[row - first + 1], begun, needed, to)
+                    _mean(end, begun, needed, to)
     return out
 
 
@@ -46,31 +46,33 @@ def sums(x: Floats, window: int, needed: int, what: int) -> Floats:
 def decayed_means(x: Floats, window: int, needed: int) -> Floats:
     """Return the mean of each window with weights that fall linearly with age."""
     rows, columns = x.shape
+    block = max(min(window, rows), 1)
     out = np.empty((rows, columns))
     # Of the values that are there: their number, their sum, the sums of the places from which on
     # they are, and those of their products with the values.
-    ends = np.zeros((window + 1, 4 * TILE))
-    begun = np.empty(4 * TILE)
-    for lo in range(0, columns, TILE):
-        width = min(TILE, columns - lo)
-        ends[:] = 0.0
-        for first in range(0, rows, window):
+    ends, begun = states_of(x, block, 4), np.empty(4 * TILE)
+    tile = ends[3]
+    for lo in range(0, columns, tile):
+        width = min(tile, columns - lo)
+        ends[0][:] = 0.0
+        for first in range(0, rows, block):
             if first:
-                for at in range(window - 1, 0, -1):
-                    _placed_before(x[first - window + at, lo : lo + width], ends[at + 1], ends[at])
+                for at in range(block - 1, 0, -1):
+                    values = x[first - block + at, lo : lo + width]
+                    _placed_before(values, state_of(ends, at + 1), state_of(ends, at))
             begun[:] = 0.0
-            for row in range(first, min(first + window, rows)):
+            for row in range(first, min(first + block, rows)):
                 place = row - first
                 _placed(x[row, lo : lo + width], place, begun)
-                to = out[row, lo : lo + width]
-                _decayed(ends[place + 1], begun, window - 1 - place, needed, to)
+                end, to = state_of(ends, place + 1), out[row, lo : lo + width]
+                _decayed(end, begun, window - 1 - place, needed, to)
     return out
 
 
 @part
 def _add(values: Floats, state: Floats) -> None:
     for c in range(len(values)):
-        seen = values[c] == values[c]
+        seen = abs(values[c]) < np.inf
         state[c] += 1.0 if seen else 0.0
         state[TILE + c] += values[c] if seen else 0.0
 
@@ -78,7 +80,7 @@ def _add(values: Floats, state: Floats) -> None:
 @part
 def _added(values: Floats, state: Floats, to: Floats) -> None:
     for c in range(len(values)):
-        seen = values[c] == values[c]
+        seen = abs(values[c]) < np.inf
         to[c] = state[c] + (1.0 if seen else 0.0)
         to[TILE + c] = state[TILE + c] + (values[c] if seen else 0.0)
 
@@ -140,35 +142,35 @@ def extremes(x: Floats, window: int, needed: int, what: int) -> Floats:
     A window of 0 is all history. Of equal values the latest counts.
     """
     rows, columns = x.shape
-    block = window if window > 0 else max(rows, 1)
+    block = window if 0 < window < rows else max(rows, 1)
     sign = -1.0 if what in (LEAST, AGE_OF_LEAST) else 1.0
+    aged = what in (AGE_OF_LEAST, AGE_OF_LARGEST)
     out = np.empty((rows, columns))
     # Of the values that are there: their number, the largest (times the sign), and its row.
-    ends = np.empty((window + 1, 3 * TILE))
-    begun = np.empty(3 * TILE)
-    for lo in range(0, columns, TILE):
-        width = min(TILE, columns - lo)
-        for at in range(window + 1):
-            _empty(ends[at])
+    ends, begun = states_of(x, block, 3), np.empty(3 * TILE)
+    last, tile = ends[1], ends[3]
+    for lo in range(0, columns, tile):
+        width = min(tile, columns - lo)
+        for at in range(last + 1):
+            _empty(state_of(ends, at), width)
         for first in range(0, rows, block):
             if first:
                 for at in range(block - 1, 0, -1):
                     row = first - block + at
-                    _largest_before(x[row, lo : lo + width], sign, row, ends[at + 1], ends[at])
-            _empty(begun)
+                    values, to = x[row, lo : lo + width], state_of(ends, at)
+                    _largest_before(values, sign, row, state_of(ends, at + 1), to)
+            _empty(begun, width)
             for row in range(first, min(first + block, rows)):
                 _largest(x[row, lo : lo + width], sign, row, begun)
-                end = ends[row - first + 1 if window > 0 else 0]
-                aged = what in (AGE_OF_LEAST, AGE_OF_LARGEST)
-                _extreme(end, begun, sign, row, aged, needed, out[row, lo : lo + width])
+                end, to = state_of(ends, row - first + 1), out[row, lo : lo + width]
+                _extreme(end, begun, sign, row, aged, needed, to)
     return out
 
 
 @part
-def _empty(state: Floats) -> None:
-    state[:TILE] = 0.0
-    state[TILE : 2 * TILE] = -np.inf
-    state[2 * TILE :] = 0.0
+def _empty(state: Floats, width: int) -> None:
+    for c in range(width):
+        state[c], state[TILE + c], state[2 * TILE + c] = 0.0, -np.inf, 0.0
 
 
 @part
