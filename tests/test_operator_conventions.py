@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from frames import frame
+from oracles import get_clusters
 
 from deriv_ops import op
 from deriv_ops.errors import OperatorError
+from deriv_ops.kernels import correlation, ranking
 
 ALIASES = {
     "ewmstd": {"annulize": "annualize"},
@@ -62,6 +64,20 @@ def test_what_the_second_frame_lacks_is_missing() -> None:
     assert result["AAL"].iloc[120:].notna().all()
 
 
+def test_a_second_frame_with_none_of_the_shares_is_refused() -> None:
+    """Such as the means of sectors, subtracted from shares."""
+    x = frame("prices")
+    # One of the sectors of these frames is called as a share is.
+    means = op.calc_dev_by(x, frame("sectors"), do_reduce=True).drop(columns="NA")
+    told = r"subtract: input 'y' has none of the shares of the first input: \w.* not among AAL, BP"
+    with pytest.raises(OperatorError, match=told):
+        op.subtract(x, means)
+    with pytest.raises(OperatorError, match="input 'groups' has none of the shares"):
+        op.calc_dev_by(x, x.add_prefix("old_"))
+    # Where there are no shares at all there is nothing to be wrong.
+    assert op.subtract(x.iloc[:, :0], means).shape == (len(x), 0)
+
+
 def test_groups_over_time_are_matched_by_date_and_share() -> None:
     x, labels = frame("prices"), frame("labels_text")
     shuffled = labels.reindex(columns=[*sorted(labels), "ZZZ"])
@@ -102,17 +118,16 @@ def test_correlation_with_a_constant_window_is_missing(calm_after_spike: pd.Data
         assert result.iloc[30:].isna().all(axis=None)
 
 
-# ewmstd is what pandas gives, to the last bit.
+# ewmstd is what pandas gives.
 
 
 @pytest.mark.parametrize("name", ["prices", "returns", "spiky"])
 def test_ewmstd_is_that_of_pandas(name: str) -> None:
     x = frame(name)
-    same(op.ewmstd(x, span=20, min_periods=5), x.ewm(span=20, min_periods=5).std())
-    same(
-        op.ewmstd(x, span=20, annualize=True),
-        x.ewm(span=20, min_periods=0).std() * np.sqrt(260),
-    )
+    for annualize, unit, needed in ((False, 1, 5), (True, np.sqrt(260), 0)):
+        result = op.ewmstd(x, span=20, min_periods=needed, annualize=annualize)
+        expected = x.ewm(span=20, min_periods=needed).std() * unit
+        pd.testing.assert_frame_equal(result, expected, rtol=1e-12, atol=0, check_freq=False)
 
 
 # calc_dev_by.
@@ -140,6 +155,28 @@ def test_reduced_columns_are_the_labels_in_their_own_order() -> None:
     assert list(halves) == ["0.5", "2.5"]
 
 
+@pytest.mark.parametrize("labels", [[10, 2, 2, np.nan], [0, 1, 1, np.nan], [-1, 5000, 5000, 7.5]])
+def test_labels_of_any_numbers_are_groups(labels: list[float]) -> None:
+    x = wide([[1, 2, 4, np.nan]], "A B C D")
+    result = op.calc_dev_by(x, wide([labels], "A B C D"), time_varying=True)
+    same(result, wide([[0, -1, 1, np.nan]], "A B C D"))
+
+
+# Equal values are their mean, to the last bit.
+
+
+@pytest.mark.parametrize("value", [0.1, 0.7, -1.3e-7, 1e9 + 0.1])
+def test_equal_values_are_their_mean(value: float) -> None:
+    constant = wide(np.full((30, 5), value), "A B C D E")
+    constant = constant.mask(np.random.default_rng(1).random(constant.shape) < 0.2)
+    same(op.average(constant, constant, constant), constant)
+    sectors = table(A="one", B="one", C="one", D="two", E="two")
+    for groups in ((), (sectors,), (constant * 0,)):
+        same(op.calc_dev_by(constant, *groups), constant * 0)
+    means = op.calc_dev_by(constant, do_reduce=True)["universe"]
+    assert set(means.dropna()) == {value}
+
+
 def test_the_universe_is_one_group() -> None:
     x = wide([[1, 2, np.nan], [np.nan] * 3], "A B C")
     same(op.calc_dev_by(x), wide([[-0.5, 0.5, np.nan], [np.nan] * 3], "A B C"))
@@ -163,6 +200,59 @@ def test_a_table_with_no_obvious_column_asks_for_by() -> None:
     groups = frame("sectors").rename(columns={"sector": "region"})
     with pytest.raises(OperatorError, match=r"(?s)(?=.*by)(?=.*region)(?=.*industry)"):
         op.calc_dev_by(frame("prices"), groups)
+
+
+# rank, winsorize and quantile_bucket sort in single precision first.
+
+
+@pytest.mark.parametrize("size", [3, 20, 1000])
+@pytest.mark.parametrize(("level", "step"), [(1, 1e-9), (0, 1e-50), (0, 1e40), (-1, 1e-12)])
+def test_order_of_what_single_precision_cannot_tell(size: int, level: float, step: float) -> None:
+    random = np.random.default_rng(15)
+    x = level + step * random.integers(-500, 500, (20, size))
+    x[::2][random.random((10, size)) < 0.3] = np.nan
+    np.testing.assert_array_equal(ranking.order(x), np.argsort(x, axis=1, kind="stable"))
+
+
+def test_order_does_not_take_the_square_of_the_shares() -> None:
+    def cost(x: np.ndarray) -> float:
+        began = time.thread_time()
+        ranking.order(x)
+        return time.thread_time() - began
+
+    x = np.random.default_rng(16).random((1, 100_000))
+    ranking.order(x)
+    # The square of them took 2000 times as long.
+    assert cost(1 + 1e-9 * x) < 200 * max(cost(x), 1e-3)
+
+
+# moving_median and moving_quantile: long windows are kept in another way.
+
+
+@pytest.mark.parametrize("window", [199, 200, 333, 500, 700, 5000])
+@pytest.mark.parametrize("quantile", [0.0, 0.3, 0.5, 1.0])
+def test_quantiles_of_long_windows_are_those_of_pandas(window: int, quantile: float) -> None:
+    random = np.random.default_rng(17)
+    values = np.column_stack([random.normal(size=700), random.integers(-3, 3, 700)])
+    values[random.random(values.shape) < 0.3] = np.nan
+    values[100:350, 0] = np.nan
+    x = wide(values, "A B")
+    result = op.moving_quantile(x, window=window, quantile=quantile, min_periods=2)
+    pd.testing.assert_frame_equal(
+        result, x.rolling(window, min_periods=2).quantile(quantile), check_freq=False, rtol=1e-12
+    )
+
+
+def test_a_row_of_a_long_window_costs_no_more_than_one_of_a_short() -> None:
+    x = wide(np.random.default_rng(18).normal(size=(40_000, 1)), "A")
+
+    def cost(window: int) -> float:
+        began = time.thread_time()
+        op.moving_median(x, window=window)
+        return time.thread_time() - began
+
+    cost(300)
+    assert cost(20_000) < 5 * cost(300)
 
 
 # get_clusters.
@@ -254,6 +344,33 @@ def test_planted_correlation_blocks_are_found() -> None:
     values = factors + 0.5 * random.normal(size=(300, 15)) + np.array([20.0, 10.0, 0.0])[planted]
     result = op.get_clusters(wide(values, shares), levels=3, on="correlation")
     assert result.iloc[-1].tolist() == (2 - planted).tolist()
+
+
+def test_correlations_of_what_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A constant share costs no look at its pairs; one that is so beside another only does."""
+    random = np.random.default_rng(12)
+    x = random.normal(size=(70, 40))
+    x[random.random(x.shape) < 0.1] = np.nan
+    x[:, 5:35] = np.where(np.isnan(x[:, 5:35]), np.nan, 0.1)
+    x[0, 20:35], x[0, 3] = 7.5, np.nan  # beside share 3 the other 15 stand still too
+    x[20:, 36] = 0.3
+    looked_at = []
+
+    def counted(rows: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+        looked_at.append(len(pairs))
+        return of_pairs(rows, pairs)
+
+    of_pairs = correlation._of_pairs
+    monkeypatch.setattr(correlation, "_of_pairs", counted)
+    for first, until in ((0, 20), (0, 70), (30, 70)):
+        sums = correlation.PairSums(x)
+        sums.take(first, until)
+        table = pd.DataFrame(x[first:until])
+        expected = [
+            [get_clusters.correlation(table[i], table[j], 10) for j in table] for i in table
+        ]
+        np.testing.assert_allclose(sums.correlations(10), expected, rtol=0, atol=1e-12)
+    assert looked_at == [15, 15]
 
 
 def test_a_lone_share_is_group_0() -> None:

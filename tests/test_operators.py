@@ -90,6 +90,10 @@ def numeric(table: pd.DataFrame) -> bool:
 
 
 def assert_identical(result: pd.DataFrame, expected: pd.DataFrame) -> None:
+    indexes = zip(result.axes, expected.axes, strict=True)
+    # What can be told in a moment is most of what these tests compare.
+    if result.equals(expected) and all(one.identical(other) for one, other in indexes):
+        return
     pd.testing.assert_frame_equal(
         result, expected, check_exact=True, check_freq=False, check_column_type=False
     )

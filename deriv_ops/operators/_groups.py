@@ -7,7 +7,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from deriv_ops.errors import OperatorError, did_you_mean
-from deriv_ops.kernels import Codes
+from deriv_ops.kernels import Codes, values
+from deriv_ops.kernels import groups as kernels
 from deriv_ops.operators.conventions import is_dated
 
 UNIVERSE = "universe"
@@ -31,10 +32,24 @@ def codes_of(
                 f"{operator}: 'by' names a column of a static table; groups are dates x shares"
             )
         cells = groups.to_numpy()
+        if cells.dtype.kind in "fi":
+            numbers, there = kernels.numbered(values(groups))
+            if len(numbers):
+                return _without_gaps(numbers, there), _names(np.flatnonzero(there))
     else:
         cells = _column(operator, groups, by).reindex(x.columns).to_numpy()[None, :]
     codes, labels = pd.factorize(cells.ravel(), sort=True)
     return np.ascontiguousarray(codes.reshape(cells.shape), np.int32), _names(labels)
+
+
+def _without_gaps(numbers: Codes, there: NDArray[np.bool_]) -> Codes:
+    """Return numbers from 0 on, without those that aren't there; -1 stays."""
+    count = np.count_nonzero(there)
+    if there[:count].all():
+        return numbers
+    # What -1 picks is the last one.
+    codes: Codes = np.append(np.cumsum(there) - 1, -1).astype(np.int32)[numbers]
+    return codes
 
 
 def _column(operator: str, table: pd.DataFrame, by: str | None) -> pd.Series:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from deriv_ops.kernels import finite, like, values
+from deriv_ops.kernels import cells, finite, like, values
 from deriv_ops.operators.declare import Frame, operator
 
 
-@operator("cross section", missing="kept")
+@operator("cross section", missing="kept", takes_infinite=True)
 def add(x: Frame, /, *others: Frame) -> Frame:
     """Sum of the frames, cell by cell.
 
@@ -30,8 +28,7 @@ def add(x: Frame, /, *others: Frame) -> Frame:
     [4.0, nan]
 
     """
-    total = values(x).copy()
-    with np.errstate(over="ignore"):
-        for other in others:
-            total += values(other)
-    return like(x, finite(total))
+    total = values(x)
+    for other in others:
+        total = cells.combined(total, values(other), cells.SUM)
+    return like(x, total if others else finite(total.copy()))

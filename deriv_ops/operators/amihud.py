@@ -31,7 +31,8 @@ def amihud(
     -------
     dates x shares, in the unit of the returns over that of what is traded.
 
-    Missing values: left out, as are rows without trade; missing with fewer than `min_periods` rows.
+    Missing values: left out, as are rows without trade and ratios too large for a number; missing
+    with fewer than `min_periods` rows.
 
     Source: Amihud (2002), doi:10.1016/S1386-4181(01)00024-6.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from deriv_ops.kernels import finite, like, values
+from deriv_ops.kernels import cells, like, values
 from deriv_ops.operators.declare import Frame, operator
 
 
@@ -30,10 +30,4 @@ def average(x: Frame, /, *others: Frame) -> Frame:
     [2.0, 2.0, nan]
 
     """
-    total, count = np.zeros(x.shape), np.zeros(x.shape)
-    with np.errstate(invalid="ignore", over="ignore"):
-        for frame in (x, *others):
-            there = ~np.isnan(values(frame))
-            np.add(total, values(frame), out=total, where=there)
-            count += there
-        return like(x, finite(total / count))
+    return like(x, cells.averages(np.stack([values(frame) for frame in (x, *others)])))

@@ -12,6 +12,7 @@ from deriv_ops.operators.declare import Frame, operator
     lookback=lambda window: window - 1,
     missing="left out",
     aliases={"minp": "min_periods"},
+    takes_infinite=True,
 )
 def beta(x: Frame, y: Frame, /, window: Rows, min_periods: Rows | None = None) -> Frame:
     """Slope of the regression of x on y over the trailing `window` rows, share by share.
@@ -39,4 +40,4 @@ def beta(x: Frame, y: Frame, /, window: Rows, min_periods: Rows | None = None) -
 
     """
     needed = max(2, window if min_periods is None else min_periods)
-    return like(x, pairs.comoments(values(x), values(y), window, needed, pairs.BETA))
+    return like(x, pairs.betas(values(x), values(y), window, needed))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import numpy as np
 from annotated_types import Gt
 
-from deriv_ops.kernels import like, values, windows
+from deriv_ops.kernels import finite, like, values, windows
 from deriv_ops.operators._types import Rows
 from deriv_ops.operators.declare import Frame, operator
 
@@ -50,5 +51,5 @@ def bollinger_position(
     """
     needed = max(2, window if min_periods is None else min_periods)
     score = windows.moments(values(x), window, needed, windows.ZSCORE)
-    score /= width
-    return like(x, score)
+    with np.errstate(over="ignore"):
+        return like(x, finite(score / width))

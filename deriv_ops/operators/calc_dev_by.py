@@ -64,4 +64,4 @@ def calc_dev_by(
     if do_reduce:
         means = finite(kernels.means(values(x), codes, len(labels)))
         return pd.DataFrame(means, x.index, labels, copy=False)
-    return like(x, finite(kernels.deviations(values(x), codes, len(labels))))
+    return like(x, kernels.deviations(values(x), codes, len(labels)))

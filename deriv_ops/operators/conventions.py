@@ -1,8 +1,9 @@
 """What holds for the inputs of every operator, done once, before its function runs.
 
-1. Numbers are float64; an infinite value counts as missing.
+1. Numbers are float64; an infinite value counts as missing (some functions see to that themselves).
 2. The first input's dates and shares rule: the other dates x shares inputs are aligned to them,
-   missing where they have no value. What is irregular by declaration stays on its own dates.
+   missing where they have no value; one with none of the shares is refused. What is irregular by
+   declaration stays on its own dates.
 3. A further frame of a single column that is none of the shares stands for a factor, such as the
    return of the market: it is the same for every share.
 4. A static table (one row a share) goes through as it is, to an input that takes groups.
@@ -17,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from deriv_ops.errors import OperatorError
+from deriv_ops.kernels import any_infinite
 
 if TYPE_CHECKING:
     from deriv_ops.operators.declare import Operator
@@ -28,7 +30,10 @@ def is_dated(frame: pd.DataFrame) -> bool:
 
 
 def conform(operator: Operator, inputs: Sequence[pd.DataFrame | None]) -> list[pd.DataFrame | None]:
-    """Return the inputs as the operator's function takes them; never changes one in place."""
+    """Return the inputs as the operator's function takes them; never changes one in place.
+
+    They have infinite values still if the operator says that it takes these.
+    """
     conformed: list[pd.DataFrame | None] = []
     rows: pd.Index
     shares: pd.Index
@@ -42,6 +47,7 @@ def conform(operator: Operator, inputs: Sequence[pd.DataFrame | None]) -> list[p
             raise OperatorError(f"{subject} is a {type(frame).__name__}, not a DataFrame")
         if declared.kind != "groups":
             frame = _numbers(frame, subject)
+            frame = frame if operator.takes_infinite else _without_infinite(frame)
         elif is_dated(frame):
             frame = _without_infinite(frame)
         if position == 0:
@@ -49,10 +55,31 @@ def conform(operator: Operator, inputs: Sequence[pd.DataFrame | None]) -> list[p
         elif declared.kind == "frame" and frame.shape[1] == 1 and frame.columns[0] not in shares:
             frame = _spread(frame, rows, shares)
         elif declared.kind != "irregular" and is_dated(frame):
+            refuse_strangers(operator, position, frame.columns, shares)
             frame = _aligned(frame, rows, shares)
         # Another object, with the same numbers: what an operator hands on is not the input itself.
         conformed.append(frame.copy(deep=False))
     return conformed
+
+
+def refuse_strangers(
+    operator: Operator, position: int, columns: pd.Index, shares: pd.Index
+) -> None:
+    """Refuse a further input, dates x shares, that has none of the shares of the first one.
+
+    It may be the means of sectors, taken for those of the shares: all would be missing. Raises
+    `OperatorError`.
+    """
+    declared = operator.inputs[min(position, len(operator.inputs) - 1)]
+    if declared.kind == "irregular" or not len(shares) or not len(columns):
+        return
+    # Mostly they are the same, which is told at once.
+    if not (columns.equals(shares) or columns.isin(shares).any()):
+        these, those = (", ".join(map(str, labels[:3])) for labels in (columns, shares))
+        raise OperatorError(
+            f"{operator.name}: input {declared.name!r} has none of the shares of the first input: "
+            f"{these} ... are not among {those} ..."
+        )
 
 
 def _numbers(frame: pd.DataFrame, subject: str) -> pd.DataFrame:
@@ -64,12 +91,15 @@ def _numbers(frame: pd.DataFrame, subject: str) -> pd.DataFrame:
         if text:
             raise OperatorError(f"{subject} isn't numbers in the columns {', '.join(text[:5])}")
         frame = frame.astype("float64")
-    return _without_infinite(frame)
+    return frame
 
 
 def _without_infinite(frame: pd.DataFrame) -> pd.DataFrame:
     floats = frame.select_dtypes(include=[np.floating]) if _is_mixed(frame) else frame
-    infinite = np.isinf(floats.to_numpy())
+    array = floats.to_numpy()
+    if array.dtype == np.float64 and not any_infinite(array.ravel(order="K")):
+        return frame
+    infinite = np.isinf(array)
     if not infinite.any():
         return frame
     if floats.shape == frame.shape:

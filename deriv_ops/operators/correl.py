@@ -12,6 +12,7 @@ from deriv_ops.operators.declare import Frame, operator
     lookback=lambda window: window - 1,
     missing="left out",
     aliases={"minp": "min_periods"},
+    takes_infinite=True,
 )
 def correl(x: Frame, y: Frame, /, window: Rows, min_periods: Rows | None = None) -> Frame:
     """Pearson correlation of a share's x with its y over the trailing `window` rows.
@@ -38,4 +39,4 @@ def correl(x: Frame, y: Frame, /, window: Rows, min_periods: Rows | None = None)
 
     """
     needed = max(2, window if min_periods is None else min_periods)
-    return like(x, pairs.comoments(values(x), values(y), window, needed, pairs.CORRELATION))
+    return like(x, pairs.correlations(values(x), values(y), window, needed))

@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args, 
 
 import numpy as np
 import pandas as pd
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, WithJsonSchema
 
 from deriv_ops.errors import OperatorError, did_you_mean
 from deriv_ops.operators.conventions import conform
@@ -53,6 +53,10 @@ Missing: TypeAlias = Literal["kept", "left out", "filled"]
 # function of the parameters it names.
 Lookback: TypeAlias = int | Callable[..., int | None] | None
 
+# How many numbers an operator works on beside frames of its inputs' size: a function of the number
+# of `columns`, and of parameters by their names.
+Working: TypeAlias = Callable[..., int] | None
+
 # An input of numbers, dates x shares.
 Frame: TypeAlias = Annotated[pd.DataFrame, "frame"]
 # An input of labels: dates x shares, or a static table of one row a share.
@@ -71,7 +75,9 @@ def _iso_date(value: object) -> object:
 
 
 # A parameter that is a date: ISO text, a datetime.date or a pandas.Timestamp; text when it is used.
-Date: TypeAlias = Annotated[str, BeforeValidator(_iso_date)]
+Date: TypeAlias = Annotated[
+    str, BeforeValidator(_iso_date), WithJsonSchema({"type": "string", "format": "date"})
+]
 
 
 @dataclass(frozen=True)
@@ -95,6 +101,9 @@ class Operator:
     rows_back: how many earlier rows a row of the result depends on; see `lookback`.
     aliases: other spellings of its parameters, with the documented name of each.
     looks_ahead: whether a row of the result may depend on later rows of the inputs.
+    working: what it works on beside frames; see `working_numbers`.
+    takes_infinite: whether the function itself takes infinite values for missing ones; else a pass
+        over the inputs, before it runs, looks for them.
 
     """
 
@@ -104,6 +113,8 @@ class Operator:
     rows_back: Lookback = None
     aliases: Mapping[str, str] = field(default_factory=dict)
     looks_ahead: bool = False
+    working: Working = None
+    takes_infinite: bool = False
 
     def __post_init__(self) -> None:
         update_wrapper(self, self.function)
@@ -150,14 +161,24 @@ class Operator:
         parameters = self._signature.parameters.values()
         return {p.name: p.default for p in parameters if p.kind in kinds}
 
+    @cached_property
+    def schemas(self) -> dict[str, dict[str, Any]]:
+        """What each parameter takes, as JSON Schema: its type, bounds, choices and default."""
+        schemas: dict[str, dict[str, Any]] = self._model.model_json_schema()["properties"]
+        return schemas
+
     def lookback(self, params: Mapping[str, Any]) -> int | None:
         """How many rows before its own a row of the result depends on; None for all."""
         if self.kind == "cross section":
             return 0
         if not callable(self.rows_back):
             return self.rows_back
-        names = inspect.signature(self.rows_back).parameters
-        return self.rows_back(**{name: params[name] for name in names})
+        rows: int | None = _call(self.rows_back, params)
+        return rows
+
+    def working_numbers(self, columns: int, params: Mapping[str, Any]) -> int:
+        """How many numbers it works on beside frames of its inputs' size."""
+        return _call(self.working, {**params, "columns": columns}) if self.working else 0
 
     @cached_property
     def _model(self) -> type[BaseModel]:
@@ -243,6 +264,8 @@ def operator(
     lookback: Lookback = None,
     aliases: Mapping[str, str] | None = None,
     looks_ahead: bool = False,
+    working: Working = None,
+    takes_infinite: bool = False,
 ) -> Callable[[Callable[..., pd.DataFrame]], Operator]:
     """Declare an operator. Without arguments nothing is promised of it.
 
@@ -256,13 +279,32 @@ def operator(
         parameters by their names, None for all history; none at all for a cross section.
     aliases: other spellings of parameters, with the documented name of each.
     looks_ahead: say so when a row of the result may depend on later rows.
+    working: how many numbers it works on at most beside frames of its inputs' size, of which it may
+        have as many as `blocks.frames_at_work` says: a function of the number of `columns` and of
+        parameters by their names, such as ``lambda columns: columns**2``.
+    takes_infinite: say so when the function itself takes infinite values for missing ones, which
+        spares the pass over the inputs that does it else.
 
     """
 
     def declare(function: Callable[..., pd.DataFrame]) -> Operator:
-        return Operator(function, kind, missing, lookback, dict(aliases or {}), looks_ahead)
+        return Operator(
+            function,
+            kind,
+            missing,
+            lookback,
+            dict(aliases or {}),
+            looks_ahead,
+            working,
+            takes_infinite,
+        )
 
     return declare
+
+
+def _call(function: Callable[..., Any], values: Mapping[str, Any]) -> Any:
+    """Call a function with those of the values that it has parameters for."""
+    return function(**{name: values[name] for name in inspect.signature(function).parameters})
 
 
 def _kind(operator_name: str, parameter: inspect.Parameter) -> InputKind:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from deriv_ops.kernels import finite, like, values
+from deriv_ops.kernels import cells, like, values
 from deriv_ops.operators.declare import Frame, operator
 
 
@@ -30,5 +28,4 @@ def divide(x: Frame, y: Frame, /) -> Frame:
     [0.25, nan, nan]
 
     """
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        return like(x, finite(values(x) / values(y)))
+    return like(x, cells.combined(values(x), values(y), cells.RATIO))

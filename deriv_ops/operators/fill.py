@@ -8,7 +8,7 @@ from deriv_ops.operators._types import Rows
 from deriv_ops.operators.declare import Frame, operator
 
 
-@operator("time series", lookback=lambda limit: limit, missing="filled")
+@operator("time series", lookback=lambda limit: limit, missing="filled", takes_infinite=True)
 def fill(x: Frame, /, limit: Rows) -> Frame:
     """Missing values filled with the share's last observation.
 

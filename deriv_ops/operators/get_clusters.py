@@ -27,6 +27,7 @@ HUGE = 1e100
     lookback=None,
     missing="left out",
     aliases={"dend": "end_date", "minp": "min_periods"},
+    working=lambda columns, on: 12 * columns**2 if on == "correlation" else columns**2,
 )
 def get_clusters(
     x: Frame,

@@ -30,6 +30,7 @@ def lag(x: Frame, /, period: Rows = 1) -> Frame:
     [nan, 1.0, 4.0, nan]
 
     """
-    out = np.full(x.shape, np.nan)
+    out = np.empty(x.shape)
+    out[:period] = np.nan
     out[period:] = values(x)[:-period]
     return like(x, out)

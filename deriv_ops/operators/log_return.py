@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from deriv_ops.kernels import like, values
-from deriv_ops.kernels.changes import LOGARITHMIC, changes
+from deriv_ops.kernels.changes import RATIO, changes
 from deriv_ops.operators._types import Rows
 from deriv_ops.operators.declare import Frame, operator
 
 
-@operator("time series", lookback=lambda period: period, missing="kept")
+@operator("time series", lookback=lambda period: period, missing="kept", takes_infinite=True)
 def log_return(x: Frame, /, period: Rows = 1) -> Frame:
     """Logarithmic change over `period` rows: ``ln(x[t] / x[t - period])``.
 
@@ -30,4 +32,5 @@ def log_return(x: Frame, /, period: Rows = 1) -> Frame:
     [nan, 0.0953, nan, nan]
 
     """
-    return like(x, changes(values(x), period, LOGARITHMIC))
+    ratios = changes(values(x), period, RATIO)
+    return like(x, np.log(ratios, out=ratios))

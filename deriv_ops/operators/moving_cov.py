@@ -12,6 +12,7 @@ from deriv_ops.operators.declare import Frame, operator
     lookback=lambda window: window - 1,
     missing="left out",
     aliases={"minp": "min_periods"},
+    takes_infinite=True,
 )
 def moving_cov(x: Frame, y: Frame, /, window: Rows, min_periods: Rows | None = None) -> Frame:
     """Sample covariance of a share's x with its y over the trailing `window` rows.
@@ -39,4 +40,4 @@ def moving_cov(x: Frame, y: Frame, /, window: Rows, min_periods: Rows | None = N
 
     """
     needed = max(2, window if min_periods is None else min_periods)
-    return like(x, pairs.comoments(values(x), values(y), window, needed, pairs.COVARIANCE))
+    return like(x, pairs.covariances(values(x), values(y), window, needed))

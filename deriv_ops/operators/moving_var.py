@@ -12,6 +12,7 @@ from deriv_ops.operators.declare import Frame, operator
     lookback=lambda window: window - 1,
     missing="left out",
     aliases={"minp": "min_periods"},
+    takes_infinite=True,
 )
 def moving_var(x: Frame, /, window: Rows, min_periods: Rows | None = None) -> Frame:
     """Sample variance of the observations in the trailing `window` rows.

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from deriv_ops.kernels import finite, like, values
+from deriv_ops.kernels import cells, finite, like, values
 from deriv_ops.operators.declare import Frame, operator
 
 
-@operator("cross section", missing="kept")
+@operator("cross section", missing="kept", takes_infinite=True)
 def multiply(x: Frame, /, *others: Frame) -> Frame:
     """Product of the frames, cell by cell.
 
@@ -30,8 +28,7 @@ def multiply(x: Frame, /, *others: Frame) -> Frame:
     [3.0, nan]
 
     """
-    product = values(x).copy()
-    with np.errstate(over="ignore", invalid="ignore"):
-        for other in others:
-            product *= values(other)
-    return like(x, finite(product))
+    product = values(x)
+    for other in others:
+        product = cells.combined(product, values(other), cells.PRODUCT)
+    return like(x, product if others else finite(product.copy()))

@@ -8,7 +8,7 @@ from deriv_ops.operators._types import Rows
 from deriv_ops.operators.declare import Frame, operator
 
 
-@operator("time series", lookback=lambda period: period, missing="kept")
+@operator("time series", lookback=lambda period: period, missing="kept", takes_infinite=True)
 def pctdelta(x: Frame, /, period: Rows = 1) -> Frame:
     """Relative change over `period` rows: ``x[t] / x[t - period] - 1``.
 

@@ -12,6 +12,7 @@ from deriv_ops.operators.declare import Frame, operator
     lookback=lambda window: window - 1,
     missing="left out",
     aliases={"minp": "min_periods"},
+    takes_infinite=True,
 )
 def residual(x: Frame, y: Frame, /, window: Rows, min_periods: Rows | None = None) -> Frame:
     """x less what its regression on y over the trailing `window` rows gives for the row.
@@ -39,4 +40,4 @@ def residual(x: Frame, y: Frame, /, window: Rows, min_periods: Rows | None = Non
 
     """
     needed = max(3, window if min_periods is None else min_periods)
-    return like(x, pairs.comoments(values(x), values(y), window, needed, pairs.RESIDUAL))
+    return like(x, pairs.residuals(values(x), values(y), window, needed))

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from deriv_ops.kernels import finite, like, values
+from deriv_ops.kernels import cells, like, values
 from deriv_ops.operators.declare import Frame, operator
 
 
-@operator("cross section", missing="kept")
+@operator("cross section", missing="kept", takes_infinite=True)
 def scale(x: Frame, /, factor: float = 1.0, offset: float = 0.0) -> Frame:
     """x times a factor, plus an offset.
 
@@ -30,5 +28,4 @@ def scale(x: Frame, /, factor: float = 1.0, offset: float = 0.0) -> Frame:
     [99.0, nan]
 
     """
-    with np.errstate(over="ignore"):
-        return like(x, finite(factor * values(x) + offset))
+    return like(x, cells.scaled(values(x), factor, offset))

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from deriv_ops.kernels import finite, like, values
+from deriv_ops.kernels import cells, like, values
 from deriv_ops.operators.declare import Frame, operator
 
 
-@operator("cross section", missing="kept")
+@operator("cross section", missing="kept", takes_infinite=True)
 def subtract(x: Frame, y: Frame, /) -> Frame:
     """x less y, cell by cell.
 
@@ -30,5 +28,4 @@ def subtract(x: Frame, y: Frame, /) -> Frame:
     [-2.0, nan]
 
     """
-    with np.errstate(over="ignore"):
-        return like(x, finite(values(x) - values(y)))
+    return like(x, cells.combined(values(x), values(y), cells.DIFFERENCE))

@@ -31,7 +31,8 @@ def turnover(
     -------
     dates x shares, as a fraction of the company that is traded in a row.
 
-    Missing values: left out; missing with fewer than `min_periods` rows.
+    Missing values: left out, as is a ratio too large for a number; missing with fewer than
+    `min_periods` rows.
 
     >>> import pandas as pd
     >>> dates = pd.date_range("2020-01-01", periods=2)

@@ -13,6 +13,7 @@ from deriv_ops.operators.declare import Frame, operator
     lookback=lambda period, window: None if window is None else period + window - 1,
     missing="left out",
     aliases={"h": "period", "minp": "min_periods", "inpct": "relative"},
+    takes_infinite=True,
 )
 def zscore(
     x: Frame,

@@ -85,11 +85,14 @@ def labels_of(
 ) -> dict[tuple[str, int], object]:
     """The group of each share on each row of ``x``, None if it has none."""
 
+    by_date = groups is not None and isinstance(groups.index, pd.DatetimeIndex)
+    on_dates = {share: groups[share].tolist() for share in x} if by_date else {}
+
     def label(share: str, row: int) -> object:
         if groups is None:
             return "universe"
-        if isinstance(groups.index, pd.DatetimeIndex):
-            found = groups[share].iloc[row]
+        if by_date:
+            found = on_dates[share][row]
         elif share in groups.index:
             column = by or ("sector" if "sector" in groups else groups.columns[0])
             found = groups.loc[share, column]
@@ -97,7 +100,15 @@ def labels_of(
             return None
         return None if pd.isna(found) else found
 
-    return {(share, row): label(share, row) for share in x for row in range(len(x))}
+    rows = range(len(x))
+    if by_date:
+        return {(share, row): label(share, row) for share in x for row in rows}
+    return {(share, row): found for share in x for found in [label(share, 0)] for row in rows}
+
+
+def printed(label: object) -> str:
+    """A group's column name: the label as text, a whole number without its ``.0``."""
+    return f"{label:.0f}" if isinstance(label, float) and label.is_integer() else str(label)
 
 
 def within_groups(

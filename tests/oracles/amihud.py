@@ -22,6 +22,7 @@ CASES = (
     Case(("infinite", "traded"), {"window": 5, "min_periods": 2}),
     Case(("returns", "infinite"), {"window": 5, "min_periods": 2}),
     Case(("returns", "extremes"), {"window": 1}),
+    Case(("returns", "extremes"), {"window": 5, "min_periods": 1}),
     Case(("single_row", "traded"), {"min_periods": 1}),
     Case(("returns", "single_row"), {"min_periods": 1}),
     Case(("all_missing", "traded"), {"min_periods": 1}),
@@ -45,6 +46,7 @@ def oracle(
             for change, value in trailing(pairs[share], row, window)
             if value > 0 and not math.isnan(change)
         ]
+        seen = [ratio for ratio in seen if math.isfinite(ratio)]
         return finite(mean(seen)) if len(seen) >= least else math.nan
 
     return cell_by_cell(returns, illiquidity)

@@ -4,7 +4,7 @@ import math
 
 import pandas as pd
 
-from oracles import Case, cell_by_cell, mean
+from oracles import Case, cell_by_cell, labels_of, mean, present, printed
 
 CASES = (
     Case(("prices",)),
@@ -39,25 +39,12 @@ def oracle(
     time_varying: bool = False,
     by: str | None = None,
 ) -> pd.DataFrame:
-    def group(share: str, row: int) -> object:
-        """The share's group on that date, None if it has none."""
-        if groups is None:
-            return "universe"
-        if isinstance(groups.index, pd.DatetimeIndex):
-            label = groups[share].iloc[row]
-        elif share in groups.index:
-            column = by or ("sector" if "sector" in groups else groups.columns[0])
-            label = groups.loc[share, column]
-        else:
-            return None
-        return None if pd.isna(label) else label
-
     rows = range(len(x))
-    labels = {(share, row): group(share, row) for share in x for row in rows}
+    values = {share: x[share].tolist() for share in x}
+    labels = labels_of(x, groups, by)
 
     def group_mean(label: object, row: int) -> float:
-        values = [x[share].iloc[row] for share in x if labels[share, row] == label]
-        seen = [value for value in values if not math.isnan(value)]
+        seen = present([values[share][row] for share in x if labels[share, row] == label])
         return mean(seen) if seen else math.nan
 
     if do_reduce:
@@ -69,11 +56,6 @@ def oracle(
 
     def deviation(share: str, row: int) -> float:
         label = labels[share, row]
-        return math.nan if label is None else x[share].iloc[row] - group_mean(label, row)
+        return math.nan if label is None else values[share][row] - group_mean(label, row)
 
     return cell_by_cell(x, deviation)
-
-
-def printed(label: object) -> str:
-    """A group's column name: the label as text, a whole number without its ``.0``."""
-    return f"{label:.0f}" if isinstance(label, float) and label.is_integer() else str(label)

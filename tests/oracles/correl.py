@@ -36,11 +36,11 @@ def oracle(
 ) -> pd.DataFrame:
     least = max(window if min_periods is None else min_periods, 2)
 
+    pairs = {share: list(zip(x[share].tolist(), y[share].tolist(), strict=True)) for share in x}
+
     def correlation(share: str, row: int) -> float:
-        pairs = list(zip(x[share].tolist(), y[share].tolist(), strict=True))
-        seen = [
-            (a, b) for a, b in trailing(pairs, row, window) if not (math.isnan(a) or math.isnan(b))
-        ]
+        around = trailing(pairs[share], row, window)
+        seen = [(a, b) for a, b in around if not (math.isnan(a) or math.isnan(b))]
         if len(seen) < least:
             return math.nan
         one, other = zip(*seen, strict=True)

@@ -35,8 +35,10 @@ def oracle(
     decay = 1 - 2 / (span + 1)
     scale = math.sqrt(260) if annualize else 1.0
 
+    values = {share: x[share].tolist() for share in x}
+
     def deviation(share: str, row: int) -> float:
-        history = x[share].iloc[: row + 1]
+        history = values[share][: row + 1]
         # An observation's weight is by its age in rows, and missing rows count (ignore_na=False).
         seen = [
             (decay ** (row - at), value)

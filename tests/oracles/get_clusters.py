@@ -44,6 +44,7 @@ def oracle(
     min_periods: int = 60,
 ) -> pd.DataFrame:
     result = pd.DataFrame(math.nan, index=x.index, columns=x.columns)
+    values = {share: x[share].tolist() for share in x}
     labels: dict[str, int] = {}
     for row in range(1, len(x)):
         before, today = x.index[row - 1], x.index[row]
@@ -56,7 +57,7 @@ def oracle(
                 histories = history if window is None else history.iloc[-window:]
                 labels = by_correlation(histories, levels, method, min_periods)
         for share, label in labels.items():
-            if not math.isnan(x[share].iloc[row]):
+            if not math.isnan(values[share][row]):
                 result.loc[today, share] = label
     return result
 
@@ -71,8 +72,9 @@ def by_correlation(
     histories: pd.DataFrame, levels: int, method: str, min_periods: int
 ) -> dict[str, int]:
     shares = [share for share in histories if histories[share].count() >= min_periods]
+    values = {share: histories[share].to_numpy() for share in shares}
     distances = [
-        math.sqrt(2 * (1 - correlation(histories[one], histories[other], min_periods)))
+        math.sqrt(2 * (1 - correlation(values[one], values[other], min_periods)))
         for position, one in enumerate(shares)
         for other in shares[position + 1 :]  # the order of a condensed distance matrix
     ]
@@ -80,10 +82,10 @@ def by_correlation(
     return numbered(level, np.array(distances), levels, method)
 
 
-def correlation(one: pd.Series, other: pd.Series, min_periods: int) -> float:
+def correlation(one: np.ndarray, other: np.ndarray, min_periods: int) -> float:
     """Over the rows where both are present; 0 where it isn't defined."""
-    both = one.notna() & other.notna()
-    a, b = one[both].to_numpy(), other[both].to_numpy()
+    both = ~(np.isnan(one) | np.isnan(other))
+    a, b = one[both], other[both]
     if len(a) < max(min_periods, 2) or np.ptp(a) == 0 or np.ptp(b) == 0:
         return 0.0
     a, b = a - a.mean(), b - b.mean()

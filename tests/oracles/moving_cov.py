@@ -5,6 +5,7 @@ import pandas as pd
 from oracles import Case, deviations, over_windows_of_two, product
 
 CASES = (
+    Case(("prices", "infinite"), {"window": 10, "min_periods": 5}),
     Case(("prices", "returns"), {"window": 20}),
     Case(("returns", "prices"), {"window": 60, "min_periods": 30}),
     Case(("returns", "counts"), {"window": 5, "min_periods": 1}),

@@ -8,6 +8,7 @@ from oracles import Case, of_each_cell
 
 CASES = (
     Case(("prices",)),
+    Case(("infinite",)),
     Case(("prices", "returns")),
     Case(("prices", "returns", "levels")),
     Case(("prices", "levels", "counts", "caps")),

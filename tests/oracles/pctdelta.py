@@ -24,10 +24,12 @@ CASES = (
 
 
 def oracle(x: pd.DataFrame, period: int = 1) -> pd.DataFrame:
+    values = {share: x[share].tolist() for share in x}
+
     def change(share: str, row: int) -> float:
         if row < period:
             return math.nan
-        before, now = x[share].iloc[row - period], x[share].iloc[row]
+        before, now = values[share][row - period], values[share][row]
         return now / before - 1 if before != 0 else math.nan
 
     return cell_by_cell(x, change)

@@ -21,6 +21,7 @@ CASES = (
     Case(("infinite", "caps"), {"window": 5, "min_periods": 2}),
     Case(("traded", "infinite"), {"window": 5, "min_periods": 2}),
     Case(("traded", "extremes")),
+    Case(("traded", "extremes"), {"window": 5, "min_periods": 1}),
     Case(("single_row", "caps")),
     Case(("single_row", "caps"), {"window": 2}),
     Case(("traded", "single_row")),
@@ -45,6 +46,7 @@ def oracle(
             for value, size in trailing(pairs[share], row, window)
             if size > 0 and not math.isnan(value)
         ]
+        seen = [ratio for ratio in seen if math.isfinite(ratio)]
         return finite(mean(seen)) if len(seen) >= least else math.nan
 
     return cell_by_cell(traded, average)

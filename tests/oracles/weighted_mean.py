@@ -4,7 +4,7 @@ import math
 
 import pandas as pd
 
-from oracles import Case, cell_by_cell, labels_of
+from oracles import Case, cell_by_cell, labels_of, printed
 
 CASES = (
     Case(("returns", "caps")),
@@ -71,8 +71,3 @@ def oracle(
         return math.nan if has_none else average(label, row)
 
     return cell_by_cell(x, of_its_group)
-
-
-def printed(label: object) -> str:
-    """A group's column name: the label as text, a whole number without its ``.0``."""
-    return f"{label:.0f}" if isinstance(label, float) and label.is_integer() else str(label)

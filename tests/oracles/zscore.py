@@ -40,18 +40,21 @@ def oracle(
     relative: bool = True,
     window: int | None = None,
 ) -> pd.DataFrame:
+    levels = {share: x[share].tolist() for share in x}
+
     def change(share: str, row: int) -> float:
         if row < period:
             return math.nan
-        before, now = x[share].iloc[row - period], x[share].iloc[row]
+        before, now = levels[share][row - period], levels[share][row]
         if not relative:
             return now - before
         return now / before - 1 if before != 0 else math.nan
 
-    changes = cell_by_cell(x, change)
+    changed = cell_by_cell(x, change)
+    changes = {share: changed[share].tolist() for share in x}
 
     def score(share: str, row: int) -> float:
-        values = changes[share].tolist()
+        values = changes[share]
         seen = present(trailing(values, row, window))
         if math.isnan(values[row]) or len(seen) < max(min_periods, 2) or min(seen) == max(seen):
             return math.nan
