@@ -17,7 +17,7 @@ from deriv_ops.catalog import Catalog
 from deriv_ops.config import Config
 from deriv_ops.operators.declare import Operator
 from deriv_ops.report.critical_path import critical_path
-from deriv_ops.rules import log_path, result_path
+from deriv_ops.rules import input_paths, log_path, result_path
 from deriv_ops.runs import Run
 from deriv_ops.status import STATES, Status
 from deriv_ops.variables import FileVar, Var
@@ -27,10 +27,21 @@ LOG_CHARACTERS = 4000
 LOGS = 50
 
 
+# The columns that tell of a job; of what only the Dask executor knows some are None elsewhere.
+MEASURES = ("cpu", "max_rss", "read", "written", "handed_over", "hits", "inputs")
+
+
 def report_data(
-    catalog: Catalog, config: Config, found: dict[str, Status], run: Run | None
+    catalog: Catalog,
+    config: Config,
+    found: dict[str, Status],
+    run: Run | None,
+    last: Mapping[str, tuple[Mapping[str, Any], Path]],
 ) -> dict[str, Any]:
-    """Return all that the page shows. Plain values, to be written as JSON."""
+    """Return all that the page shows. Plain values, to be written as JSON.
+
+    `last` are the last jobs that made the results, in this run or a former one.
+    """
     places = {name: at for at, name in enumerate(catalog.variables)}
     data = {
         "catalog": catalog.reference,
@@ -42,20 +53,42 @@ def report_data(
             (s.provenance["versions"] for s in reversed(found.values()) if s.provenance), {}
         ),
         **_catalog(catalog, config, found, places),
+        **_last(places, last),
     }
     data["nodes"]["state"] = [STATES.index(found[name].state) for name in catalog.variables]
     if run:
         data["run"] = _run(run, places)
-        seconds = {name: job["wall"] for name, job in run.last.items() if name in places}
-        chain, total = critical_path(_parents(catalog), seconds)
-        data["critical"] = {"nodes": [places[name] for name in chain], "seconds": total}
+        data["critical"] = _critical(catalog, config, run)
     return data
 
 
-def _parents(catalog: Catalog) -> dict[str, list[str]]:
-    return {
-        str(v.name): [str(p.name) for p in v.parents] if isinstance(v, Var) else [] for v in catalog
+def _last(
+    places: Mapping[str, int], last: Mapping[str, tuple[Mapping[str, Any], Path]]
+) -> dict[str, Any]:
+    """Return the last job of each result, as columns, and the records that tell of them."""
+    records = _Table()
+    keys = ("wall", "started", "host", "worker", "attempt", *MEASURES)
+    columns: dict[str, list[Any]] = {
+        key: [last[name][0].get(key) if name in last else None for name in places] for key in keys
     }
+    columns["record"] = [records[str(last[name][1])] if name in last else None for name in places]
+    return {"last": columns, "records": list(records)}
+
+
+def _critical(catalog: Catalog, config: Config, run: Run) -> dict[str, Any]:
+    """Return the chain of the run's jobs that bounds it, by their places, with what isn't of the
+    catalog: who made a file is found by its name.
+    """
+    made_by = {file: job["rule"] for job in run.jobs for file in job.get("output", ())}
+    others = {rule: list[str]() for rule in run.last if rule not in catalog.variables}
+    parents = others | {
+        str(v.name): [made_by[file] for file in input_paths(v, config) if file in made_by]
+        for v in catalog
+    }
+    at = {job["rule"]: place for place, job in enumerate(run.jobs)}
+    chain, total = critical_path(parents, {rule: job["wall"] for rule, job in run.last.items()})
+    work = sum(job["wall"] for job in run.jobs)
+    return {"jobs": [at[rule] for rule in chain], "seconds": total, "work": work}
 
 
 def _catalog(
@@ -86,13 +119,19 @@ def _catalog(
             "parents": [places[name] for name in _names_of_parents(variable)],
             "file": result_path(variable, config),
             "log": log_path(variable),
-            "place": f"{Path(variable.place.file).name}:{variable.place.line}",
+            "place": f"{_from_here(variable.place.file)}:{variable.place.line}",
             "reasons": reasons,
             "summary": status.summary,
         }
         for key, value in row.items():
             columns[key].append(value)
     return {"folders": list(folders), "maps": list(maps), "operators": described, "nodes": columns}
+
+
+def _from_here(file: str) -> str:
+    """Return a file as seen from the project's folder, where it is in there."""
+    path = Path(file)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 class _Table(dict[str, int]):
@@ -128,11 +167,10 @@ def _operator(operator: Operator) -> dict[str, str]:
 def _run(run: Run, places: Mapping[str, int]) -> dict[str, Any]:
     began = run.about["started"]
     workers = _Table()
-    keys = ("attempt", "ok", "error", "cpu", "max_rss", "read", "written", "handed_over")
-    jobs: dict[str, list[Any]] = {key: [job[key] for job in run.jobs] for key in keys}
-    jobs["rule"] = [job["rule"] for job in run.jobs]
+    keys = ("rule", "attempt", "ok", "error", "group", *MEASURES)
+    jobs: dict[str, list[Any]] = {key: [job.get(key) for job in run.jobs] for key in keys}
     jobs["node"] = [places.get(job["rule"], -1) for job in run.jobs]
-    jobs["worker"] = [workers[f"{job['host']} {job['worker']}".strip()] for job in run.jobs]
+    jobs["worker"] = [workers[f"{job['host']} {job.get('worker', '')}".strip()] for job in run.jobs]
     # Of a job whose worker was lost the start isn't known.
     jobs["start"] = [
         None if job["started"] is None else round(job["started"] - began, 4) for job in run.jobs
@@ -142,11 +180,22 @@ def _run(run: Run, places: Mapping[str, int]) -> dict[str, Any]:
     return {
         "about": run.about,
         "command": shlex.join(["snakemake", *run.about["command"][1:]]),
+        "outcome": run.outcome,
         "end": run.end,
         "record": str(run.path),
         "workers": list(workers),
         "jobs": jobs,
-        "logs": {str(at): _log_end(run.jobs[at]["log"]) for at in failed[:LOGS]},
+        "running": [
+            {
+                "rule": job["rule"],
+                "node": places.get(job["rule"], -1),
+                "host": job["host"],
+                "start": round(job["started"] - began, 4),
+            }
+            for job in run.running
+        ],
+        "paths": {str(at): run.jobs[at]["log"][0] for at in failed if run.jobs[at].get("log")},
+        "logs": {str(at): _log_end(run.jobs[at].get("log", [])) for at in failed[:LOGS]},
     }
 
 

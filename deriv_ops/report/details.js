@@ -7,7 +7,7 @@ function showDetails(model, node, group, target, select) {
   if (group) return groupDetails(model, group, target, select);
   target.append(element("p", { className: "quiet screen-only" },
     "Click a group to open it, its frame to close it, a derivation to see what it is made of, " +
-    "what is made of it, and what it holds."));
+    "what is made of it, and what it holds. Drag to move, turn the wheel to zoom."));
 }
 
 function pill(model, state) {
@@ -63,21 +63,30 @@ function codeMarks(text) {
     .map((part, at) => (at % 2 ? element("code", {}, part) : part));
 }
 
+// The last job that made it; of this run also what it said.
 function jobDetails(model, node, target) {
+  const { last, run, records } = model;
   const job = model.job[node];
+  if (last?.wall[node] != null) {
+    const of = (key) => last[key]?.[node];
+    const when = of("started") && new Date(of("started") * 1000).toLocaleString();
+    target.append(element("h4", {}, job < 0 ? "Last job, of a former run" : "Job of this run"),
+      definitions([
+        ["when", when],
+        ["began", job < 0 || run.jobs.start[job] == null ? "" : `after ${seconds(run.jobs.start[job])}`],
+        ["took", `${seconds(of("wall"))}${of("cpu") == null ? "" : `, ${seconds(of("cpu"))} of CPU`}`],
+        ["memory", bytes(of("max_rss"))],
+        ["read", of("read") == null ? "" : `${bytes(of("read"))}, and ${bytes(of("handed_over"))} handed over`],
+        ["written", bytes(of("written"))],
+        ["attempt", of("attempt") > 1 ? String(of("attempt")) : ""],
+        ["worker", job < 0 ? [of("host"), of("worker")].filter(Boolean).join(" ")
+          : run.workers[run.jobs.worker[job]]],
+        ["record", job < 0 ? records?.[of("record")] : ""],
+      ]));
+  }
   if (job < 0) return;
-  const { jobs, workers } = model.run;
-  target.append(element("h4", {}, "Job of this run"), definitions([
-    ["took", `${seconds(jobs.wall[job])}, ${seconds(jobs.cpu[job])} of CPU`],
-    ["began", jobs.start[job] == null ? "" : `after ${seconds(jobs.start[job])}`],
-    ["memory", bytes(jobs.max_rss[job])],
-    ["read", `${bytes(jobs.read[job])}, and ${bytes(jobs.handed_over[job])} handed over`],
-    ["written", bytes(jobs.written[job])],
-    ["attempt", jobs.attempt[job] > 1 ? String(jobs.attempt[job]) : ""],
-    ["worker", workers[jobs.worker[job]]],
-  ]));
-  if (jobs.error[job]) target.append(element("pre", {}, jobs.error[job].trim()));
-  if (model.run.logs[job]) target.append(element("pre", {}, model.run.logs[job]));
+  if (run.jobs.error[job]) target.append(element("pre", {}, run.jobs.error[job].trim()));
+  if (run.logs[job]) target.append(element("pre", {}, run.logs[job]));
 }
 
 function groupDetails(model, group, target, select) {

@@ -14,13 +14,27 @@ class Model {
     this.count = name.length;
     this.children = name.map(() => []);
     parents.forEach((list, node) => new Set(list).forEach((p) => this.children[p].push(node)));
+    // The most steps from any input.
+    this.level = [];
+    parents.forEach((list, node) => {
+      this.level[node] = Math.max(-1, ...list.map((p) => this.level[p])) + 1;
+    });
     this.job = new Int32Array(this.count).fill(-1); // of several attempts the last
     this.run?.jobs.node.forEach((node, job) => { if (node >= 0) this.job[node] = job; });
     this.places = new Map(name.map((text, node) => [text, node]));
   }
 
+  // Of the last job that made it, in whichever run.
   seconds(node) {
-    return this.job[node] < 0 ? null : this.run.jobs.wall[this.job[node]];
+    return this.last?.wall[node] ?? null;
+  }
+
+  // The shortest and the longest, from a millisecond on.
+  get durations() {
+    return this.extremes ??= this.nodes.name.reduce(([low, high], _, node) => {
+      const took = Math.max(1e-3, this.seconds(node) ?? NaN);
+      return took ? [Math.min(low, took), Math.max(high, took)] : [low, high];
+    }, [Infinity, 1e-3]);
   }
 
   missing(node) {
@@ -51,7 +65,7 @@ class Model {
   }
 
   // The nodes whose names hold all the words; those that begin with the first word come first.
-  search(text, limit) {
+  search(text) {
     const words = text.toLowerCase().split(/\s+/).filter(Boolean);
     if (!words.length) return [];
     const found = [];
@@ -60,7 +74,7 @@ class Model {
       if (words.every((word) => lower.includes(word))) found.push(node);
     });
     const begins = (node) => this.nodes.name[node].toLowerCase().startsWith(words[0]);
-    return found.sort((a, b) => begins(b) - begins(a)).slice(0, limit);
+    return found.sort((a, b) => begins(b) - begins(a));
   }
 }
 
@@ -88,6 +102,12 @@ function percent(share) {
   return share > 0 && share < 0.001 ? "< 0.1 %" : `${(100 * share).toFixed(1)} %`;
 }
 
+// Names differ at their ends: what is too long loses its middle.
+function middle(text, longest) {
+  const kept = Math.floor((longest - 1) * 0.42);
+  return text.length <= longest ? text : `${text.slice(0, kept)}…${text.slice(kept + 1 - longest)}`;
+}
+
 function sum(values) {
   return values.reduce((total, value) => total + value, 0);
 }
@@ -101,6 +121,12 @@ function element(tag, properties = {}, ...content) {
   Object.assign(made.dataset, dataset);
   made.append(...content.filter((part) => part != null));
   return made;
+}
+
+function legendEntry(background, text) {
+  const mark = element("i");
+  mark.style.background = background;
+  return element("span", {}, mark, text);
 }
 
 function colour(name) {

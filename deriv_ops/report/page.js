@@ -2,13 +2,14 @@
 // Puts the page together and listens to its controls.
 
 const by = (id) => document.getElementById(id);
+const SHOWN = 100; // Found names in the list at once.
 
 async function show() {
   const model = new Model(await unpack(by("data")));
   const made = new Date(model.made * 1000).toLocaleString();
   by("subtitle").textContent = model.run
     ? `Run of ${new Date(model.run.about.started * 1000).toLocaleString()}` +
-      `${model.run.end.ended ? "" : ", which goes on or was killed"}; as of ${made}`
+      `, which ${model.run.outcome}; as of ${made}`
     : `No run is recorded; results as of ${made}`;
 
   const graph = new Graph(model, by("graph"), (node, group) => {
@@ -41,7 +42,7 @@ async function show() {
     legends();
   };
   by("collapse").onclick = () => graph.collapse();
-  by("fit").onclick = () => graph.cy.fit(undefined, 24);
+  by("fit").onclick = () => graph.fit(true);
   const focus = (on) => {
     by("focus").setAttribute("aria-pressed", on);
     graph.focus(on ? by("up").valueAsNumber || 0 : null, by("down").valueAsNumber || 0);
@@ -54,9 +55,10 @@ async function show() {
   const restyle = () => { graph.restyle(); timeline?.draw(); legends(); };
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", restyle);
   addEventListener("resize", () => timeline?.draw());
-  // On paper the graph is a picture, as it stands on the screen, and all is light.
+  // On paper the graph is a picture, as it stands on the screen, and all is light: by a class, as
+  // the media is still the screen when the picture is made.
   const print = (on) => {
-    if (timeline) timeline.printing = on;
+    document.documentElement.classList.toggle("printing", on);
     restyle();
     if (!on) return;
     // The pages are laid out, and counted, before the picture is decoded.
@@ -73,18 +75,14 @@ async function show() {
 }
 
 function graphLegend(model, kind) {
-  const entry = (background, text) => {
-    const mark = element("i");
-    mark.style.background = background;
-    return [mark, text];
-  };
   if (kind === "state") {
     const present = new Set(model.nodes.state);
-    return model.states.flatMap((name, at) => (present.has(at) ? entry(`var(--state-${at})`, name) : []));
+    return model.states.flatMap((name, at) => (present.has(at) ? legendEntry(`var(--state-${at})`, name) : []));
   }
-  const [low, high] = kind === "duration" ? ["fast", "slow"] : ["none missing", "all"];
-  return [...entry("var(--low)", low), ...entry("var(--high)", high),
-    ...entry("var(--state-2)", "not known")];
+  const [low, high] = kind === "missing" ? ["none", "all missing"]
+    : model.durations.every(isFinite) ? model.durations.map(seconds) : [];
+  const scale = element("i", { className: "scale" });
+  return [...(low ? [low, scale, high] : []), legendEntry("var(--state-2)", "not known")];
 }
 
 function listenToSearch(model, select) {
@@ -92,18 +90,33 @@ function listenToSearch(model, select) {
   const hide = () => { results.hidden = true; };
   const choose = (node) => { hide(); select(node); };
   field.oninput = () => {
-    const found = model.search(field.value, 30);
-    results.replaceChildren(...found.map((node) => {
-      const button = element("button", { type: "button" }, model.nodes.label[node]);
-      button.onclick = () => choose(node);
-      return button;
-    }));
-    results.hidden = !found.length;
+    const found = model.search(field.value);
+    const count = found.length.toLocaleString("en");
+    const told = !found.length ? "None has such a name." : found.length > SHOWN
+      ? `The first ${SHOWN} of ${count}; type more of the name.` : `${count} found.`;
+    results.replaceChildren(element("p", { className: "quiet" }, told),
+      ...found.slice(0, SHOWN).map((node) => {
+        const button = element("button", { type: "button" }, model.nodes.label[node]);
+        button.role = "option";
+        button.onclick = () => choose(node);
+        return button;
+      }));
+    results.hidden = !field.value.trim();
   };
+  field.onfocus = () => field.oninput();
   field.onkeydown = (event) => {
-    if (event.key === "Enter") results.firstChild?.click();
-    if (event.key === "Escape") hide();
+    if (event.key === "Enter") results.querySelector("button")?.click();
   };
+  // Up and down through the field and what was found.
+  results.parentElement.addEventListener("keydown", (event) => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    const stops = [field, ...results.querySelectorAll("button")];
+    const at = stops.indexOf(document.activeElement);
+    if (event.key === "Escape") hide();
+    if (!step || at < 0 || results.hidden) return;
+    event.preventDefault();
+    stops[(at + step + stops.length) % stops.length].focus();
+  });
   document.addEventListener("click", (event) => {
     if (!results.contains(event.target) && event.target !== field) hide();
   });

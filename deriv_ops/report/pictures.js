@@ -60,19 +60,28 @@ function fan(quantiles) {
       "vector-effect": "non-scaling-stroke" });
 }
 
+// A drawing with what stands at its ends: below, and at its left from top to bottom.
+function axes(picture, below, upright = []) {
+  const texts = (className, values) =>
+    element("div", { className }, ...values.map((value) => element("span", {}, String(value))));
+  return element("div", { className: "axes" }, texts("upright", upright), picture,
+    element("div"), texts("", below));
+}
+
 function showPictures(summary, target) {
   const heading = (text) => target.append(element("h4", {}, text));
+  const time = summary.first ? [summary.first, summary.last] : ["first row", "last row"];
   if (summary.map) {
-    const axes = summary.first ? `${summary.first} to ${summary.last}` : "rows left to right";
-    heading(`Missing values, ${percent(summary.missing)} (${axes}; columns downwards)`);
-    target.append(missingMap(summary.map));
+    heading(`Missing values, ${percent(summary.missing)} (columns downwards)`);
+    target.append(axes(missingMap(summary.map), time));
   }
   if (summary.histogram) {
-    heading(`Distribution, from ${summary.low} to ${summary.high} (1st to 99th percentile)`);
-    target.append(histogram(summary.histogram));
+    const { low, high } = summary;
+    heading("Distribution, from the 1st to the 99th percentile");
+    target.append(axes(histogram(summary.histogram), [low, high]));
     if (summary.quantiles[0].length > 1) {
       heading("Median, quartiles, 5th and 95th percentile over time");
-      target.append(fan(summary.quantiles));
+      target.append(axes(fan(summary.quantiles), time, [high, low]));
     }
   }
   if (summary.groups) {

@@ -37,36 +37,51 @@ function table(rows, columns, sortBy) {
   return element("table", {}, element("thead", {}, head), body);
 }
 
-function nodeLink(model, node, select) {
-  const link = element("button", { type: "button", className: "link" }, model.nodes.name[node]);
+function nodeLink(model, node, select, longest = Infinity) {
+  const name = model.nodes.name[node];
+  const link = element("button", { type: "button", className: "link" }, middle(name, longest));
+  if (name.length > longest) link.title = name;
   link.onclick = () => select(node);
   return link;
 }
 
 function showSummary(model, target) {
-  const tile = (value, text, bad = false) =>
-    target.append(element("div", { className: bad ? "tile bad" : "tile" },
+  const number = (value) => value.toLocaleString("en");
+  const tile = (value, text, kind = "") =>
+    target.append(element("div", { className: `tile ${kind}` },
       element("b", {}, String(value)), element("span", { className: "quiet" }, text)));
-  const states = model.states.map((_, at) => model.nodes.state.filter((s) => s === at).length);
-  tile(model.count.toLocaleString("en"), "derivations");
-  model.states.forEach((name, at) => {
-    if (at === 0 || states[at]) tile(states[at].toLocaleString("en"), name, at === 3);
-  });
   const { run } = model;
+  if (run) {
+    const kind = { succeeded: "good", "goes on": "", "goes on or died": "" }[run.outcome] ?? "bad";
+    tile(run.outcome, "the run", `outcome ${kind}`);
+  }
+  const tables = model.nodes.operator.filter((at) => at < 0).length;
+  tile(number(model.count - tables), `derivations, of ${number(tables)} input tables`);
+  model.states.forEach((name, at) => {
+    const count = model.nodes.state.filter((state) => state === at).length;
+    if (at === 0 || count) tile(number(count), name, name === "failed" ? "bad" : "");
+  });
   if (!run) return;
   const { jobs, about, end } = run;
   const latest = Math.max(0, ...jobs.start.map((start, at) => (start ?? 0) + jobs.wall[at]));
   const wall = end.ended ? end.ended - about.started : latest;
   const busy = sum(jobs.wall);
-  const threads = sum(about.machines.map((machine) => machine.threads));
-  const over = sum(jobs.handed_over), read = sum(jobs.read);
+  const threads = sum((about.machines ?? []).map((machine) => machine.threads));
+  const known = (values) => values.some((value) => value != null);
   tile(seconds(wall), end.ended ? "took the run" : "until the last job that ended");
-  tile(jobs.rule.length.toLocaleString("en"), `jobs of ${about.jobs.toLocaleString("en")}`);
-  tile(seconds(busy), `in jobs, ${(busy / wall || 0).toFixed(1)} at a time of ${threads}`);
-  if (model.critical) tile(seconds(model.critical.seconds), "on the critical path");
-  tile(bytes(sum(jobs.written)), "written");
-  tile(bytes(over), `handed over, ${percent(over / (over + read) || 0)} of reads`);
-  tile(bytes(Math.max(0, ...jobs.max_rss)), "the largest job's memory");
+  tile(number(jobs.rule.length), `jobs of ${number(about.jobs)}` +
+    (run.running?.length ? `, ${number(run.running.length)} run` : ""));
+  tile(seconds(busy), `in jobs, ${(busy / wall || 0).toFixed(1)} at a time` +
+    (threads ? ` of ${number(threads)} threads` : ""));
+  if (model.critical?.seconds) tile(seconds(model.critical.seconds), "on the critical path");
+  if (known(jobs.written)) tile(bytes(sum(jobs.written)), "written");
+  if (known(jobs.handed_over)) {
+    const [hits, inputs] = [sum(jobs.hits ?? []), sum(jobs.inputs ?? [])];
+    const over = sum(jobs.handed_over), read = sum(jobs.read);
+    if (inputs) tile(percent(hits / inputs), `of ${number(inputs)} inputs handed over, ${bytes(over)}`);
+    else tile(bytes(over), `handed over, ${percent(over / (over + read) || 0)} of reads`);
+  }
+  if (known(jobs.max_rss)) tile(bytes(Math.max(...jobs.max_rss)), "the largest job's memory");
 }
 
 function showOperators(model, target, select) {
@@ -74,19 +89,22 @@ function showOperators(model, target, select) {
   model.run?.jobs.rule.forEach((rule, job) => {
     const node = model.run.jobs.node[job];
     const name = node < 0 ? rule : model.operatorName(node);
-    groups.set(name, [...(groups.get(name) ?? []), job]);
+    if (!groups.has(name)) groups.set(name, []);
+    groups.get(name).push(job);
   });
   if (!groups.size) return void target.append("No run is recorded.");
   const { jobs } = model.run;
-  const rows = [...groups].map(([name, members]) => ({
-    name, count: members.length, total: sum(members.map((job) => jobs.wall[job])),
-    slowest: members.reduce((a, b) => (jobs.wall[b] > jobs.wall[a] ? b : a)),
-    cpu: sum(members.map((job) => jobs.cpu[job])),
-    read: sum(members.map((job) => jobs.read[job])),
-    over: sum(members.map((job) => jobs.handed_over[job])),
-    written: sum(members.map((job) => jobs.written[job])),
-    memory: Math.max(...members.map((job) => jobs.max_rss[job])),
-  }));
+  const rows = [...groups].map(([name, members]) => {
+    const total = (key) => sum(members.map((job) => jobs[key]?.[job] ?? 0));
+    const memory = members.map((job) => jobs.max_rss[job]).filter((value) => value != null);
+    return {
+      name, count: members.length, total: total("wall"),
+      slowest: members.reduce((a, b) => (jobs.wall[b] > jobs.wall[a] ? b : a)),
+      cpu: total("cpu"), read: total("read"), over: total("handed_over"), written: total("written"),
+      hits: total("inputs") ? total("hits") / total("inputs") : null,
+      usual: memory.length ? sum(memory) / memory.length : null, memory: Math.max(0, ...memory),
+    };
+  });
   const number = (title, value, show) =>
     ({ title, value, show: (row) => show(value(row)), number: true });
   target.append(table(rows, [
@@ -99,56 +117,90 @@ function showOperators(model, target, select) {
     number("Slowest", (row) => jobs.wall[row.slowest], seconds),
     { title: "which is", value: (row) => jobs.rule[row.slowest],
       show: (row) => jobs.node[row.slowest] < 0 ? jobs.rule[row.slowest]
-        : nodeLink(model, jobs.node[row.slowest], select) },
+        : nodeLink(model, jobs.node[row.slowest], select, 24) },
     number("Read", (row) => row.read, bytes),
     number("Handed over", (row) => row.over, bytes),
+    ...(jobs.hits ? [number("Hits", (row) => row.hits, percent)] : []),
     number("Written", (row) => row.written, bytes),
-    number("Memory", (row) => row.memory, bytes),
+    number("Memory", (row) => row.usual, bytes),
+    number("at most", (row) => row.memory, bytes),
   ], 2));
 }
 
-function showDurations(model, nodes, target, select, sortBy) {
-  target.append(table(nodes, [
-    { title: "Derivation", value: (node) => model.nodes.name[node],
-      show: (node) => nodeLink(model, node, select) },
-    { title: "Operator", value: (node) => model.operatorName(node) },
-    { title: "Took", value: (node) => model.seconds(node),
-      show: (node) => seconds(model.seconds(node)), number: true },
-    { title: "", value: (node) => model.seconds(node), bar: true },
+// Rows are {rule, node, seconds}; what isn't in the catalog has no node.
+function showDurations(model, rows, target, select, sortBy) {
+  target.append(table(rows, [
+    { title: "Derivation", value: (row) => row.rule,
+      show: (row) => (row.node < 0 ? row.rule : nodeLink(model, row.node, select, 44)) },
+    { title: "Operator", value: (row) => (row.node < 0 ? "" : model.operatorName(row.node)) },
+    { title: "Took", value: (row) => row.seconds, show: (row) => seconds(row.seconds), number: true },
+    { title: "", value: (row) => row.seconds, bar: true },
   ], sortBy));
 }
 
 function showCritical(model, target, select) {
-  if (!model.critical) return void target.append("No run is recorded.");
-  const { nodes, seconds: total } = model.critical;
-  const work = sum([...model.job].filter((job) => job >= 0).map((job) => model.run.jobs.wall[job]));
+  if (!model.critical?.seconds) return void target.append("No job has ended.");
+  const { jobs: chain, seconds: total, work } = model.critical;
+  const { jobs } = model.run;
   target.append(element("p", { className: "quiet" },
-    `${nodes.length} derivations that wait for one another take ${seconds(total)}: no number of ` +
+    `${chain.length} jobs that wait for one another take ${seconds(total)}: no number of ` +
     `workers makes the run shorter than that, ${(work / total || 1).toFixed(1)} times faster than ` +
     `one worker's ${seconds(work)}.`));
-  showDurations(model, nodes, target, select);
+  showDurations(model, chain.map((job) => ({ rule: jobs.rule[job], node: jobs.node[job],
+    seconds: jobs.wall[job] })), target, select);
 }
 
 function showSlowest(model, target, select) {
-  const run = [...model.job.keys()].filter((node) => model.job[node] >= 0);
-  run.sort((a, b) => model.seconds(b) - model.seconds(a));
-  if (!run.length) return void target.append("No run is recorded.");
-  showDurations(model, run.slice(0, 25), target, select, 2);
+  const made = [...model.nodes.name.keys()].filter((node) => model.seconds(node) != null)
+    .map((node) => ({ rule: model.nodes.name[node], node, seconds: model.seconds(node) }))
+    .sort((a, b) => b.seconds - a.seconds);
+  if (!made.length) return void target.append("No run is recorded.");
+  showDurations(model, made.slice(0, 25), target, select, 2);
 }
 
+// Of a traceback the message, else the last line; without the names of the job.
+function message(error, ...names) {
+  const lines = error.trim().split("\n").filter((line) => line.trim());
+  const told = lines.findLast((line) => !/^\s/.test(line)) ?? "no message";
+  // Names are letters, digits, underscores, and dots.
+  return names.filter(Boolean).reduce((text, name) =>
+    text.replace(new RegExp(`(?<![\\w.])${name.replaceAll(".", "\\.")}(?!\\w)`, "g"), "…"), told);
+}
+
+// One entry for each message, however many jobs it stopped.
 function showFailures(model, target, select) {
-  const jobs = model.run?.jobs;
-  const shown = jobs ? jobs.rule.keys().filter((job) => !jobs.ok[job] || jobs.attempt[job] > 1) : [];
-  for (const job of shown) {
-    const node = jobs.node[job];
-    const log = model.run.logs[job];
-    target.append(element("details", { open: !jobs.ok[job], className: "failure" },
-      element("summary", {}, node < 0 ? jobs.rule[job] : nodeLink(model, node, select),
-        `, attempt ${jobs.attempt[job]}: ${jobs.ok[job] ? "went well" : "failed"}`),
-      jobs.error[job] ? element("pre", {}, jobs.error[job].trim()) : null,
-      log ? element("p", { className: "quiet" }, `The end of ${node < 0 ? "its log" : model.nodes.log[node]}:`) : null,
-      log ? element("pre", {}, log) : null));
-  }
+  const { jobs, logs, paths } = model.run ?? { jobs: { rule: [] } };
+  const groups = new Map();
+  jobs.rule.forEach((rule, job) => {
+    if (jobs.ok[job] && jobs.attempt[job] === 1) return;
+    const label = model.nodes.label[jobs.node[job]];
+    const key = jobs.ok[job] ? "Went well at a later attempt"
+      : message(jobs.error[job] || "no message", label, rule);
+    if (!groups.has(key)) groups.set(key, []);
+    groups.get(key).push(job);
+  });
+  const sorted = [...groups].sort(([, a], [, b]) => jobs.ok[a[0]] - jobs.ok[b[0]] || b.length - a.length);
+  sorted.forEach(([text, members], at) => {
+    const [first] = members;
+    const node = jobs.node[first];
+    const count = `${members.length.toLocaleString("en")} ${members.length > 1 ? "jobs" : "job"}`;
+    const entry = element("details", { open: at < 3 && !jobs.ok[first], className: "failure" },
+      element("summary", {}, element("b", {}, count), `: ${middle(text, 240)}`));
+    if (!jobs.ok[first]) {
+      const path = paths?.[first] ?? model.nodes.log[node];
+      const one = members.length > 1 ? "The first" : "It";
+      entry.append(element("p", {}, `${one} is `, node < 0 ? jobs.rule[first] : nodeLink(model, node, select),
+        `, attempt ${jobs.attempt[first]}`, ...(path ? [". Its log is ", element("code", {}, path)] : []), ":"));
+      if (jobs.error[first]) entry.append(element("pre", { className: "scroll" }, jobs.error[first].trim()));
+      if (logs[first]) {
+        entry.append(element("p", { className: "quiet" }, "The end of the log:"),
+          element("pre", { className: "scroll" }, logs[first]));
+      }
+    }
+    const others = members.map((job) => jobs.node[job]).filter((n) => n >= 0);
+    if (members.length > 1) links(model, "Derivations", others, entry, select);
+    target.append(entry);
+  });
   if (!target.hasChildNodes()) target.append(model.run ? "None." : "No run is recorded.");
 }
 
