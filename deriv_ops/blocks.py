@@ -9,39 +9,31 @@ for temporary files (TMPDIR).
 from __future__ import annotations
 
 import math
-import mmap
-import os
-import tempfile
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from deriv_ops.arrow import table_of_columns, to_frame
-from deriv_ops.errors import MemoryLimitError, OutputError
-from deriv_ops.kernels.layout import transposed
+from deriv_ops.block_files import MB, MEND, Rows, Scratch, Source, parts
+from deriv_ops.errors import MemoryLimitError
+from deriv_ops.operators.conventions import refuse_strangers
 from deriv_ops.operators.declare import Operator
 from deriv_ops.readers import checked, unique
-from deriv_ops.store import write_table
+from deriv_ops.store import in_precision, read_shape, write_in_parts, write_result
 from deriv_ops.summary import sampled_columns, summarize
 
-MB = 2**20
 # What a job takes before it has read anything, most of it code, and for each column of a file that
 # is open or written.
 _BASE = 330 * MB
 _FILE_COLUMN = 6_000
-# A compressed file is rarely smaller by more than this.
-_COMPRESSION = 4
 
-
-_MEND = "give it more, with --set-resources NAME:mem_mb=... or memory_mb in the configuration"
+# What a block gives.
+Part = TypeVar("Part")
 
 
 @dataclass(frozen=True)
@@ -66,129 +58,21 @@ def frames_at_work(inputs: int) -> int:
     return 2 * inputs + 5
 
 
-def fits(inputs: Sequence[Path], limits: Limits) -> bool:
-    """Whether a derivation of these files can have all of its frames in memory."""
-    frames = frames_at_work(len(inputs))
-    largest = max(path.stat().st_size for path in inputs)
-    # Only what may be too large is opened to see what it holds.
-    if _BASE + frames * largest * _COMPRESSION <= limits.memory:
-        return True
-    cells = 0
-    for path in inputs:
-        with pq.ParquetFile(path) as file:
-            cells = max(cells, file.metadata.num_rows * file.metadata.num_columns)
-    return _BASE + frames * cells * 8 <= limits.memory
+def needed(
+    inputs: Sequence[Path],
+    operator: Operator | None = None,
+    params: Mapping[str, Any] | None = None,
+) -> int:
+    """Return how many bytes a derivation of these files may take, if all frames are in memory.
 
-
-class Source:
-    """Dates x shares in a Parquet file, of which some columns are read at a time.
-
-    Text, such as the names of groups, is given as numbers: the same for the same text.
+    Without an operator it is a file that is made a result. Raises `FileNotFoundError`, and
+    `InputFileError` when what a file holds can't be read.
     """
-
-    def __init__(self, path: Path) -> None:
-        self.file = pq.ParquetFile(path)
-        self.lock = threading.Lock()
-        self.codes: dict[Any, float] = {}
-        names = self.file.schema_arrow.names
-        head = self.file.read(columns=names[:1], use_pandas_metadata=True).to_pandas()
-        self.dates = head.index
-        index = set(head.index.names)
-        self.columns = pd.Index(
-            [name for name in names if name not in index],
-            dtype=head.columns.dtype,
-            name=head.columns.name,
-        )
-
-    def read(self, shares: pd.Index) -> pd.DataFrame:
-        """Return some shares; one that isn't there is missing throughout."""
-        names = shares.tolist()
-        known = self.columns.get_indexer(shares) >= 0
-        with self.lock:
-            table = self.file.read(columns=list(shares[known]), use_threads=False)
-        by_column = np.full((len(shares), len(self.dates)), np.nan)
-        for at in np.flatnonzero(known):
-            by_column[at] = self._numbers(table.column(names[at]))
-        return pd.DataFrame(transposed(by_column), self.dates, shares, copy=False)
-
-    def is_aside(self, shares: pd.Index) -> bool:
-        """Whether it goes to each block as it is: a static table, or a factor (see conventions)."""
-        is_factor = len(self.columns) == 1 and self.columns[0] not in shares
-        return is_factor or not isinstance(self.dates, pd.DatetimeIndex)
-
-    @property
-    def whole(self) -> pd.DataFrame:
-        """All of it."""
-        return to_frame(self.file.read(use_threads=False))
-
-    def __enter__(self) -> Source:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.file.close()
-
-    def _numbers(self, column: pa.ChunkedArray) -> np.ndarray:
-        if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
-            numbers: np.ndarray = column.to_numpy()
-            return numbers
-        texts = column.to_pylist()
-        return np.array(
-            [
-                np.nan if text is None else self.codes.setdefault(text, float(len(self.codes)))
-                for text in texts
-            ]
-        )
-
-
-class Scratch:
-    """An array in a temporary file. Raises `OutputError` when there is no space for it.
-
-    It is read and written, not mapped: what a map brings into memory can't be bounded.
-    """
-
-    def __init__(self, shape: tuple[int, int], dtype: str = "float64") -> None:
-        self.shape = shape
-        self.dtype = np.dtype(dtype)
-        self.file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
-        size = math.prod(shape) * self.dtype.itemsize
-        try:
-            os.posix_fallocate(self.file.fileno(), 0, size)
-        except OSError as error:
-            raise OutputError(
-                f"{tempfile.gettempdir()}: no space for {size // MB} MB of scratch: "
-                f"{error.strerror}; free some, or set TMPDIR to another folder"
-            ) from error
-
-    def put(self, row: int, column: int, values: np.ndarray) -> None:
-        """Write a block, whose first cell is at this place."""
-        for offset, part in self._parts(row, column, np.ascontiguousarray(values, self.dtype)):
-            os.pwrite(self.file.fileno(), part, offset)
-
-    def get(self, rows: slice, columns: slice) -> np.ndarray:
-        """Read a block."""
-        height, width = rows.stop - rows.start, columns.stop - columns.start
-        values = np.empty((height, width), self.dtype)
-        for offset, part in self._parts(rows.start, columns.start, values):
-            os.preadv(self.file.fileno(), [part], offset)
-        return values
-
-    @contextmanager
-    def mapped(self) -> Iterator[tuple[np.ndarray, Callable[[], None]]]:
-        """Give the whole array, and a function that lets what was read of it go out of memory."""
-        memory = mmap.mmap(self.file.fileno(), 0, prot=mmap.PROT_READ)
-        array = np.frombuffer(memory, self.dtype).reshape(self.shape)
-        yield array, lambda: memory.madvise(mmap.MADV_DONTNEED)
-
-    def _parts(self, row: int, column: int, values: np.ndarray) -> Iterator[tuple[int, memoryview]]:
-        """Yield the parts of a block that lie together in the file."""
-        if not values.size:
-            return
-        width, size = self.shape[1], self.dtype.itemsize
-        if values.shape[1] == width:
-            yield row * width * size, values.data.cast("B")
-            return
-        for at, part in enumerate(values):
-            yield ((row + at) * width + column) * size, part.data.cast("B")
+    shapes = [read_shape(path) for path in inputs]
+    numbers = frames_at_work(len(inputs)) * max(rows * columns for rows, columns in shapes)
+    if operator:
+        numbers += operator.working_numbers(shapes[0][1], params or {})
+    return _BASE + 8 * numbers
 
 
 def derive(
@@ -208,11 +92,15 @@ def derive(
     if operator.kind == "panel":
         raise MemoryLimitError(
             f"{operator.name} takes frames whole, and these don't fit into the "
-            f"{limits.memory // MB} MB of its rule; {_MEND}"
+            f"{limits.memory // MB} MB of its rule; {MEND}"
         )
     by = _by_shares if operator.kind == "time series" else _by_dates
-    result, dates, columns, missing = by(operator, params, inputs, limits, precision)
-    return _write(output, result, dates, columns, missing, provenance, codec)
+    computed = by(operator, params, inputs, limits, precision)
+    if isinstance(computed, pd.DataFrame):
+        values = in_precision(computed.to_numpy(), precision)
+        reduced = pd.DataFrame(values, computed.index, computed.columns, copy=False)
+        return write_result(output, reduced, provenance, codec)
+    return _write(output, *computed, provenance, codec)
 
 
 def convert(
@@ -237,7 +125,7 @@ def convert(
             result.put(begin, 0, values.T)
             return int(np.isnan(values).sum())
 
-        missing = _sum(read, len(columns), room // (8 * len(head)), limits.threads)
+        missing = sum(_each(read, len(columns), room // (8 * len(head)), limits.threads))
     return _write(output, result, head.index, columns, missing, provenance, codec)
 
 
@@ -248,7 +136,7 @@ def _refuse_text(source: Source, path: Path, limits: Limits) -> None:
         reason = f"not numbers: {', '.join(text[:5])}" if text else "no dates as its index"
         raise MemoryLimitError(
             f"{path}: doesn't fit into the {limits.memory // MB} MB of its rule, and can't be taken"
-            f" in blocks: {reason}; {_MEND}"
+            f" in blocks: {reason}; {MEND}"
         )
 
 
@@ -257,7 +145,8 @@ def _is_number(kind: pa.DataType) -> bool:
     return bool(pa.types.is_floating(kind) or pa.types.is_integer(kind))
 
 
-Computed = tuple[Scratch, pd.Index, pd.Index, int]
+# A result with a row for each share, its dates, its shares, and how many values are missing.
+Computed: TypeAlias = tuple[Scratch, pd.Index, pd.Index, int]
 
 
 def _by_shares(
@@ -267,11 +156,13 @@ def _by_shares(
     limits: Limits,
     precision: str,
 ) -> Computed:
-    """Return the result with a row for each share, its dates, its shares, and what is missing."""
     with ExitStack() as stack:
         sources = [stack.enter_context(Source(path)) for path in inputs]
         first, *others = sources
         dates, shares = first.dates, first.columns
+        for position, other in enumerate(others, 1):
+            if not other.is_aside(shares):
+                refuse_strangers(operator, position, other.columns, shares)
         given = [first, *(other.whole if other.is_aside(shares) else other for other in others)]
         result = Scratch((len(shares), len(dates)), precision)
 
@@ -285,7 +176,7 @@ def _by_shares(
         # What is on dates of its own may have more of them.
         longest = max(len(source.dates) for source in sources)
         room = limits.block(len(inputs), len(shares), files=len(inputs))
-        missing = _sum(compute, len(shares), room // (8 * longest), limits.threads)
+        missing = sum(_each(compute, len(shares), room // (8 * longest), limits.threads))
     return result, dates, shares, missing
 
 
@@ -295,47 +186,50 @@ def _by_dates(
     inputs: Sequence[Path],
     limits: Limits,
     precision: str,
-) -> Computed:
-    """Return as `_by_shares` does."""
+) -> Computed | pd.DataFrame:
+    """Return a result that has a column for each group as it is: it is small."""
     with Source(inputs[0]) as first:
         dates, shares = first.dates, first.columns
     # One file at a time, but the memory of the one before may not be free for it.
     room = limits.block(len(inputs), len(shares), files=2)
     given: list[pd.DataFrame | Rows] = []
-    for path in inputs:
+    for position, path in enumerate(inputs):
         with Source(path) as source:
-            aside = bool(given) and source.is_aside(shares)
+            aside = position > 0 and source.is_aside(shares)
+            if not aside:
+                refuse_strangers(operator, position, source.columns, shares)
             given.append(source.whole if aside else Rows(source, shares, room))
-    result = Scratch((len(dates), len(shares)), precision)
 
-    def compute(begin: int, end: int) -> int:
+    def compute(begin: int, end: int) -> pd.DataFrame:
         some = dates[begin:end]
         frames = [one.at(some) if isinstance(one, Rows) else one for one in given]
-        values = _checked(operator, operator.apply(frames, params), some, shares)
+        return operator.apply(frames, params)
+
+    size = room // (8 * len(shares))
+    if not compute(0, 1).columns.equals(shares):
+        return _joined(operator, _each(compute, len(dates), size, limits.threads), limits)
+    result = Scratch((len(dates), len(shares)), precision)
+
+    def put(begin: int, end: int) -> int:
+        values = _checked(operator, compute(begin, end), dates[begin:end], shares)
         result.put(begin, 0, values)
         return int(np.isnan(values).sum())
 
-    missing = _sum(compute, len(dates), room // (8 * len(shares)), limits.threads)
+    missing = sum(_each(put, len(dates), size, limits.threads))
     turned = Scratch((len(shares), len(dates)), precision)
-    for begin, end in _parts(len(shares), room // (8 * len(dates))):
+    for begin, end in parts(len(shares), room // (8 * len(dates))):
         turned.put(begin, 0, result.get(slice(0, len(dates)), slice(begin, end)).T)
     return turned, dates, shares, missing
 
 
-class Rows:
-    """A source row by row, with the shares of the first one."""
-
-    def __init__(self, source: Source, shares: pd.Index, room: int) -> None:
-        self.dates, self.shares = source.dates, shares
-        self.values = Scratch((len(self.dates), len(shares)))
-        for begin, end in _parts(len(shares), room // (8 * len(self.dates))):
-            self.values.put(0, begin, source.read(shares[begin:end]).to_numpy())
-
-    def at(self, dates: pd.Index) -> pd.DataFrame:
-        """Return what there is of some dates that follow each other."""
-        begin, end = self.dates.slice_locs(dates[0], dates[-1])
-        values = self.values.get(slice(begin, end), slice(0, len(self.shares)))
-        return pd.DataFrame(values, self.dates[begin:end], self.shares, copy=False)
+def _joined(operator: Operator, blocks: list[pd.DataFrame], limits: Limits) -> pd.DataFrame:
+    """Put together what has a column for each group."""
+    if all(block.columns.equals(blocks[0].columns) for block in blocks):
+        return pd.concat(blocks)
+    raise MemoryLimitError(
+        f"{operator.name} makes a column for each group, and of groups that change it has to see "
+        f"all dates at once, which don't fit into the {limits.memory // MB} MB of its rule; {MEND}"
+    )
 
 
 def _checked(
@@ -345,27 +239,19 @@ def _checked(
         return frame.to_numpy()
     raise MemoryLimitError(
         f"{operator.name} doesn't keep dates and shares as they are with these params, so it takes "
-        f"frames whole, and these don't fit into the memory of its rule; {_MEND}"
+        f"frames whole, and these don't fit into the memory of its rule; {MEND}"
     )
 
 
-def _parts(count: int, size: int) -> Iterator[tuple[int, int]]:
-    """Cut a range into parts of one size."""
-    if size < 1:
-        raise MemoryLimitError(
-            f"the memory of the rule is too little for one share, or one date, at a time; {_MEND}"
-        )
-    return ((begin, min(begin + size, count)) for begin in range(0, count, size))
-
-
-def _sum(compute: Callable[[int, int], int], count: int, size: int, threads: int) -> int:
-    """Compute all parts by Dask. Returns the sum of what they return."""
+def _each(compute: Callable[[int, int], Part], count: int, size: int, threads: int) -> list[Part]:
+    """Compute all parts by Dask. Returns what they return, in their order."""
     # Most jobs don't need it.
     from dask.base import compute as run
     from dask.delayed import delayed
 
-    tasks = [delayed(compute)(begin, end) for begin, end in _parts(count, size)]
-    return sum(run(*tasks, scheduler="threads", num_workers=threads))
+    # What a part returns is small, or written already.
+    tasks = [delayed(compute, traverse=False)(begin, end) for begin, end in parts(count, size)]
+    return list(run(*tasks, scheduler="threads", num_workers=threads, traverse=False))
 
 
 def _write(
@@ -383,7 +269,9 @@ def _write(
         pd.DataFrame(np.column_stack(sample), dates), missing / max(1, math.prod(result.shape))
     )
     summary["columns"] = len(columns)
-    with result.mapped() as (by_column, release):
-        table = table_of_columns(by_column, dates, columns)
-        write_table(path, table, provenance, summary, codec, release)
+
+    def fill(first: int, out: np.ndarray, skip: int) -> None:
+        out[:, skip:] = result.get(slice(first, first + len(out)), every)
+
+    write_in_parts(path, fill, dates, columns, result.dtype, provenance, summary, codec)
     return summary

@@ -26,6 +26,7 @@ import pyarrow.feather
 
 from deriv_ops.errors import InputFileError
 from deriv_ops.locations import is_remote, list_names, open_whole
+from deriv_ops.parquet import read_frame
 
 # Each opens a path, or what was fetched from object storage.
 _COMPRESSED: dict[str, Callable[[Any], Any]] = {
@@ -34,7 +35,7 @@ _COMPRESSED: dict[str, Callable[[Any], Any]] = {
     ".xz": lzma.open,
     ".zst": lambda source: pa.input_stream(source, compression="zstd"),
 }
-_UNREADABLE = (pa.ArrowInvalid, EOFError, OSError, lzma.LZMAError, UnicodeDecodeError, csv.Error)
+_UNREADABLE = (ValueError, EOFError, OSError, lzma.LZMAError, csv.Error)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ].*)?|\d{8}")
 # What a cell of numbers may hold for "no value". In a column of text only an empty cell is none:
 # NA can be Namibia, North America or a share.
@@ -68,7 +69,7 @@ def read_table(path: Path) -> pd.DataFrame:
     kind = suffixes[-1] if suffixes else ""
     readers: dict[str, Callable[[Path], pd.DataFrame]] = {
         ".csv": _read_csv,
-        ".parquet": lambda path: pd.read_parquet(_source(path)),
+        ".parquet": _read_parquet,
         ".feather": lambda path: pd.read_feather(_source(path)),
     }
     if kind not in readers:
@@ -163,6 +164,11 @@ def _opener(path: Path) -> Callable[[], Any]:
         return lambda: decompressed(path) if decompressed else path.open("rb")
     content = open_whole(path).read()
     return lambda: decompressed(io.BytesIO(content)) if decompressed else io.BytesIO(content)
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    written_here = None if is_remote(path) else read_frame(path)
+    return written_here[0] if written_here else pd.read_parquet(_source(path))
 
 
 def _read_csv(path: Path) -> pd.DataFrame:

@@ -6,31 +6,31 @@ file is always written and always enough.
 
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from snakemake_executor_plugin_dask import handover
 
-from deriv_ops.arrow import to_frame, to_table
+from deriv_ops.arrow import to_frame
 from deriv_ops.errors import InputFileError, OutputError
-from deriv_ops.footer import read_texts
+from deriv_ops.footer import find_text, read_texts
 from deriv_ops.locations import is_remote, location, open_whole, upload
+from deriv_ops.parquet import Fill, is_plain, read_frame, write_columns, write_frame
 from deriv_ops.summary import summarize
 
 _KEY = "deriv_ops"
 _SUMMARY_KEY = "deriv_ops_summary"
 # The suffix of a file that is being written; `remove_unfinished` knows it.
 _UNFINISHED = ".unfinished"
-_RELEASE_BYTES = 32 * 2**20
 
 
 class Result(NamedTuple):
@@ -49,64 +49,45 @@ def write_result(
     raises as `whole` does.
     """
     summary = summarize(frame)
-    write_table(path, to_table(frame), provenance, summary, codec)
+    texts = _texts(provenance, summary)
+    with whole(path) as unfinished:
+        if is_plain(frame):
+            with unfinished.open("wb") as file:
+                write_frame(file, frame, texts, codec)
+        else:
+            _write_by_library(unfinished, pa.Table.from_pandas(frame), texts, codec)
     if not is_remote(path):
         handover.put(path, Result(frame, dict(provenance)))
     return summary
 
 
-def write_table(
+def write_in_parts(
     path: Path,
-    table: pa.Table,
+    fill: Fill,
+    dates: pd.Index,
+    columns: pd.Index,
+    dtype: np.dtype[Any],
     provenance: Mapping[str, Any],
     summary: Mapping[str, Any],
     codec: str = "none",
-    release: Callable[[], None] | None = None,
 ) -> None:
-    """Write a table as a result.
-
-    `release` is called now and then to let go of memory that has been written. Raises as `whole`
-    does.
-    """
-    metadata = {
-        **(table.schema.metadata or {}),
-        _KEY: json.dumps(provenance),
-        _SUMMARY_KEY: json.dumps(summary),
-    }
-    with whole(path) as unfinished, ExitStack() as stack:
-        target: Any = unfinished
-        if release:
-            target = stack.enter_context(_Releasing(unfinished, release))
-        pq.write_table(
-            table.replace_schema_metadata(metadata),
-            target,
-            compression=codec,
-            # Numbers that hardly repeat gain nothing from either, and both cost time.
-            use_dictionary=False,
-            write_statistics=False,
-            row_group_size=max(1, table.num_rows),
-        )
+    """Write a result whose numbers come in parts (see `parquet.Fill`). Raises as `whole` does."""
+    texts = _texts(provenance, summary)
+    with whole(path) as unfinished, unfinished.open("wb") as file:
+        write_columns(file, fill, dates, columns, dtype, texts, codec)
 
 
-class _Releasing(io.FileIO):
-    """A file that says after each so many bytes that what was written can go out of memory."""
+def _texts(provenance: Mapping[str, Any], summary: Mapping[str, Any]) -> dict[str, str]:
+    return {_KEY: json.dumps(provenance), _SUMMARY_KEY: json.dumps(summary)}
 
-    def __init__(self, path: Path, release: Callable[[], None]) -> None:
-        super().__init__(path, "w")
-        self._release = release
-        self._since = 0
 
-    def write(self, data: Any) -> int:
-        """Write all of the data."""
-        view = memoryview(data)
-        done = 0
-        while done < len(view):
-            done += super().write(view[done:]) or 0
-        self._since += done
-        if self._since > _RELEASE_BYTES:
-            self._since = 0
-            self._release()
-        return done
+def _write_by_library(path: Path, table: pa.Table, texts: Mapping[str, str], codec: str) -> None:
+    pq.write_table(
+        table.replace_schema_metadata({**(table.schema.metadata or {}), **texts}),
+        path,
+        compression=codec,
+        row_group_size=max(1, table.num_rows),
+    )
 
 
 @contextmanager
@@ -151,12 +132,42 @@ def read_result(path: str | Path) -> Result:
     if handed_over is not None:
         return handed_over
     try:
+        if not is_remote(path) and (read := read_frame(path)):
+            frame, footer = read
+            return Result(frame, _provenance(find_text(footer, _KEY), path))
         with pq.ParquetFile(open_whole(path) if is_remote(path) else path) as file:
             table = file.read(use_threads=False)
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowInvalid, ValueError, OSError) as error:
         raise _unreadable(path, error) from error
     text = (table.schema.metadata or {}).get(_KEY.encode())
     return Result(to_frame(table), _provenance(text and text.decode(), path))
+
+
+def read_shape(path: Path) -> tuple[int, int]:
+    """Return how many rows and columns of values a result, or any Parquet file, has.
+
+    Raises `FileNotFoundError`, and `InputFileError` when it can't be read.
+    """
+    try:
+        text = read_texts(path, [_SUMMARY_KEY]).get(_SUMMARY_KEY)
+        if text is not None:
+            summary = json.loads(text)
+            return summary["rows"], summary["columns"]
+        metadata = pq.read_metadata(path)
+    except FileNotFoundError:
+        raise
+    except (ValueError, OSError) as error:
+        raise _unreadable(path, error) from error
+    return metadata.num_rows, metadata.num_columns
+
+
+def in_precision(values: np.ndarray, dtype: str | np.dtype[Any]) -> np.ndarray:
+    """Return numbers in the type that a file has, lying together; what it can't hold is missing."""
+    with np.errstate(over="ignore"):
+        stored = np.ascontiguousarray(values, dtype)
+    if stored.dtype != values.dtype and (too_large := np.isinf(stored) & np.isfinite(values)).any():
+        stored[too_large] = np.nan
+    return stored
 
 
 def read_provenance(path: str | Path) -> dict[str, Any]:
