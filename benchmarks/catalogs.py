@@ -10,7 +10,8 @@
 * ours: this project with `--profile local`.
 
 The pandas operators are those of `pandas_operators.py`. Memory is the sum of what the processes
-have for themselves (USS), sampled; CPU that of all processes.
+have for themselves (USS), sampled, and of what is kept in memory for other jobs; CPU that of all
+processes. Of the results, some are compared with those of the other engines.
 
 *limit* is the least that the machine would need for ours: the larger of the CPU time of reading the
 tables and of the operators alone, in one process with nothing kept that isn't needed, over the
@@ -31,16 +32,20 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import psutil
 
 ROOT = Path(__file__).parent.parent
 # The part of the medium catalog that is about prices.
 PRICES = ("Returns", "Risk", "Prices", "Liquidity")
 ENGINES = ("memory", "futures", "local", "ours")
+# How many results are compared.
+SAMPLED = 40
 
 
 @dataclass
@@ -105,7 +110,6 @@ def by_kernels(catalog: str, tables: Path) -> None:
 
 def by_pandas(catalog: str, tables: Path, results: Path | None) -> None:
     """Compute with pandas: in this process, or by Dask with the results in files."""
-    import pandas as pd
     import pandas_operators
 
     from deriv_ops import Var
@@ -135,12 +139,15 @@ def by_pandas(catalog: str, tables: Path, results: Path | None) -> None:
         client = Client(dashboard_address=None)
     done = {}
     for variable in wanted_of(catalog, tables):
-        parents = [done[p] for p in variable.parents] if isinstance(variable, Var) else []
-        what = (
-            (variable.operator.name, variable.operator.check_params(variable.params)[0])
-            if isinstance(variable, Var)
-            else str(tables / variable.filename)
-        )
+        if isinstance(variable, Var):
+            parents = [done[p] for p in variable.parents]
+            operator = variable.operator
+            params = operator.check_params(variable.params)[0]
+            # Counterparts don't have all the parameters, but their defaults are the same.
+            given = {k: v for k, v in params.items() if v != operator.defaults[k]}
+            what = operator.name, given
+        else:
+            parents, what = [], str(tables / variable.filename)
         target = str(results / f"{variable.name}.parquet") if results else None
         call = (what, parents, target)
         done[variable] = client.submit(computed, *call, pure=False) if client else computed(*call)
@@ -192,17 +199,39 @@ def measured(command: list[str], results: Path) -> Measured:
 
 
 def _memory(process: psutil.Process) -> float:
-    total = 0
-    try:
+    # What jobs hand over to others is in files in memory, which belong to no process.
+    total = sum(
+        file.stat().st_size
+        for file in Path("/dev/shm").glob(f"snakemake-dask-{os.getuid()}-*/*")
+        if file.exists()
+    )
+    with suppress(psutil.Error):
         for one in [process, *process.children(recursive=True)]:
-            total += one.memory_full_info().uss
-    except psutil.Error:
-        return 0.0
+            with suppress(psutil.Error):  # it has just ended
+                total += one.memory_full_info().uss
     return total / 1e6
 
 
-def limits(folder: Path) -> float:
-    """Print what the machine itself can do. Returns the bytes that it writes in a second."""
+def sampled(names: list[str], results: Path) -> dict[str, pd.DataFrame]:
+    """Return some results of an engine, those of every so many derivations."""
+    chosen = names[:: max(1, len(names) // SAMPLED)]
+    found = {name: next(results.rglob(f"{name}.parquet"), None) for name in chosen}
+    return {name: pd.read_parquet(path) for name, path in found.items() if path}
+
+
+def differing(ours: dict[str, pd.DataFrame], theirs: dict[str, pd.DataFrame]) -> dict[str, float]:
+    """Return the share of the cells of each result that differ by more than rounding."""
+    shares = {}
+    for name, frame in theirs.items():
+        a, b = ours[name].to_numpy(), frame.reindex_like(ours[name]).to_numpy()
+        size = np.nanmedian(np.abs(a)) if np.isfinite(a).any() else 0.0
+        near = np.isclose(a, b, rtol=1e-6, atol=1e-6 * size, equal_nan=True)
+        shares[name] = 1 - float(near.mean())
+    return {name: share for name, share in shares.items() if share > 1e-4}
+
+
+def limits(folder: Path) -> tuple[float, float]:
+    """Print what the machine can do. Returns the bytes that it copies and writes in a second."""
     values = np.ones(25_000_000)
     other = np.empty_like(values)
     copy = min(_timed(lambda: np.copyto(other, values)) for _ in range(5))
@@ -218,7 +247,7 @@ def limits(folder: Path) -> float:
     (folder / "sequential").unlink()
     size = values.nbytes / 1e9
     print(f"memory copy {size / copy:.1f} GB/s; sequential write {5 * size / written:.2f} GB/s")
-    return 5 * values.nbytes / written
+    return values.nbytes / copy, 5 * values.nbytes / written
 
 
 def _timed(function) -> float:
@@ -253,7 +282,7 @@ def main() -> None:
         tables = folder / "tables"
         write_market(tables, arguments.dates, arguments.shares, 1)
         write_tables(tables, arguments.dates, arguments.shares, 1)
-        speed = limits(folder)
+        copied, speed = limits(folder)
         cpus = len(os.sched_getaffinity(0))
         print(f"{arguments.dates} x {arguments.shares}, {cpus} CPUs\n")
         print(f"{'':18}{'wall s':>9}{'CPU s':>9}{'memory MB':>11}{'written MB':>12}{'ours is':>9}")
@@ -270,6 +299,13 @@ def main() -> None:
                 else:
                     command = by_snakemake(engine, catalog, tables, results)
                 m = done[engine] = measured(command, results)
+                names = [str(v.name) for v in wanted_of(catalog, tables)]
+                if engine == "ours":
+                    ours = sampled(names, results)
+                elif engine in ("local", "futures") and "ours" in done:
+                    theirs = sampled(names, results)
+                    other = differing(ours, theirs)
+                    print(f"{len(theirs)} results compared with {engine}: {other or 'the same'}")
                 if engine == "kernels":
                     work = float((results.parent / "output.txt").read_text())
                 else:
@@ -285,6 +321,7 @@ def main() -> None:
             if arguments.json:
                 size = {"catalog": catalog, "shares": arguments.shares}
                 lines = [{**size, "engine": e, **asdict(m)} for e, m in done.items()]
+                lines.append({**size, "engine": "machine", "copied": copied, "sequential": speed})
                 with arguments.json.open("a") as file:
                     file.writelines(json.dumps(line) + "\n" for line in lines)
 

@@ -3,19 +3,22 @@
     python benchmarks/executor.py            # all; some minutes
     python benchmarks/executor.py --rules 300 --frames 40
 
-Every figure is a ratio of two times measured in the same run on the same machine:
+Every figure is a ratio of two times measured in the same run on the same machine, each the better
+of two:
 
 * jobs that do nothing, against an executor that only prepares each job, touches its outputs and
-  reports: the least that Snakemake itself needs for a job;
-* jobs that read, standardize (by an operator of this project) and write one Parquet frame, against
-  Snakemake's local executor with the same script, and against the same function in a loop in one
-  process;
-* the time until the first job runs.
+  reports: the least that Snakemake itself needs for a job; how that and the main process grow;
+* jobs that read, standardize and write one Parquet frame, by pandas alone or by the operators of
+  this project, against Snakemake's local executor with the same script, and against the same
+  function in a loop in one process;
+* the time until the first job has run.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import json
 import os
 import shutil
 import subprocess
@@ -23,6 +26,7 @@ import sys
 import tempfile
 import textwrap
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,7 +102,20 @@ FRAMES = """
             script: "standardize.py"
 """
 
-STANDARDIZE = """
+# What any user would write.
+PANDAS = """
+    import pandas as pd
+
+    def standardize(source, target):
+        frame = pd.read_parquet(source)
+        window = frame.rolling(60, min_periods=30)
+        ((frame - window.mean()) / window.std()).to_parquet(target)
+
+    if "snakemake" in globals():
+        standardize(snakemake.input[0], snakemake.output[0])
+"""
+
+OPERATORS = """
     from pathlib import Path
 
     from deriv_ops import op
@@ -125,16 +142,30 @@ LOOP = """
 # A fork for each job, or processes that are kept for the next job.
 KINDS = ("fork", "kept")
 PRELOAD = ("--dask-preload", "deriv_ops.store,deriv_ops.kernels.warm,deriv_ops.operators.zscore")
+SCRIPTS = {"pandas": (PANDAS, ()), "operators": (OPERATORS, PRELOAD)}
+POLL_SECONDS = 0.02
+# A workflow that is planned in no time.
+FEW = 10
 
 
 @dataclass
 class Timing:
-    """A run of Snakemake: wall seconds, and of the main process peak MB and peak threads."""
+    """A run of Snakemake, in seconds.
+
+    `wall` is of all, `first_job` until the first output is there, `jobs` from the begin of the
+    first job to the end of the last one. `samples` are of the main process: time, MB, threads.
+    """
 
     wall: float
-    memory: float
-    threads: int
     first_job: float
+    samples: list[tuple[float, float, int]]
+    jobs: float = 0.0
+
+    def at(self, part: float) -> tuple[float, int]:
+        """Return MB and threads of the main process when a part of the jobs' time is over."""
+        moment = self.first_job + part * (self.wall - self.first_job)
+        _, memory, threads = min(self.samples, key=lambda sample: abs(sample[0] - moment))
+        return memory, threads
 
 
 class Bench:
@@ -155,7 +186,7 @@ class Bench:
 
         The `options` are those of our executor.
         """
-        for name in ("out", ".snakemake"):
+        for name in ("out", ".snakemake", "records"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
         dask = ["-j", "10000", "--dask-threads", str(self.threads), *options]
         size = {
@@ -173,38 +204,76 @@ class Bench:
             cwd=self.folder,
             env=os.environ | {"PYTHONPATH": f"{self.folder / 'plugins'}:{ROOT}"},
         )
-        memory, threads, first = 0.0, 0, 0.0
+        first = 0.0
+        samples = []
         main = psutil.Process(process.pid)
-        while process.poll() is None:
-            try:
-                memory = max(memory, main.memory_info().rss / 2**20)
-                threads = max(threads, main.num_threads())
-            except psutil.Error:
-                break
+        while process.returncode is None:
+            with contextlib.suppress(psutil.Error), main.oneshot():
+                memory, threads = main.memory_info().rss / 2**20, main.num_threads()
+                samples.append((time.perf_counter() - began, memory, threads))
             if not first and any(self.folder.glob("out/*")):
                 first = time.perf_counter() - began
-            time.sleep(0.05 if not first else 0.5)
-        if process.wait():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(10 * POLL_SECONDS if first else POLL_SECONDS)
+        wall = time.perf_counter() - began
+        if process.returncode:
             sys.exit(f"{' '.join(command)} failed")
-        return Timing(time.perf_counter() - began, memory, threads, first)
+        # A process that ends has given its memory back.
+        samples = [sample for sample in samples if sample[1]]
+        return Timing(wall, first or wall, samples, self._span())
+
+    def _span(self) -> float:
+        """Return the time from the begin of the first recorded job to the end of the last one."""
+        lines = [
+            json.loads(line)
+            for file in self.folder.glob("records/*.jsonl")
+            for line in file.read_text().splitlines()
+        ]
+        jobs = [line for line in lines if line["kind"] == "job"]
+        if not jobs:
+            return 0.0
+        return max(j["started"] + j["wall"] for j in jobs) - min(j["started"] for j in jobs)
+
+    def best(self, kinds: Sequence[str], count: int, *options: str) -> dict[str, Timing]:
+        """Run each kind twice, in turns: neighbours on the machine disturb either."""
+        rounds = [{kind: self.snakemake(kind, count, *options) for kind in kinds} for _ in "12"]
+        return {kind: min((r[kind] for r in rounds), key=lambda t: t.wall) for kind in kinds}
 
 
 def nothing(bench: Bench, counts: list[int]) -> None:
     """Print the cost of jobs that do nothing."""
     bench.write("Snakefile", NOTHING)
     bench.write("nothing.py", "open(snakemake.output[0], 'w').close()\n")
-    print("\nJobs that do nothing        ms a job   of the floor   main: MB  threads  first job")
-    for count in counts:
-        # The better of two, taken in turns: neighbours on the machine disturb either.
-        kinds = ("floor", *KINDS)
-        rounds = [[bench.snakemake(kind, count) for kind in kinds] for _ in "12"]
-        best = [min(timings, key=lambda t: t.wall) for timings in zip(*rounds, strict=True)]
-        for kind, timing in zip(kinds, best, strict=True):
+    kinds = ("floor", *KINDS)
+    few = bench.best(kinds, FEW)
+    print(f"\nFirst of {FEW} jobs, s after the start of the command")
+    for kind, timing in few.items():
+        print(f"{kind:20}{timing.first_job:9.1f}")
+    print("\nJobs that do nothing    ms a job  of floor  from first job on  of floor  first job")
+    runs = {count: bench.best(kinds, count) for count in counts}
+    for count, timings in runs.items():
+        floor = timings["floor"]
+        for kind, timing in timings.items():
+            rest, floor_rest = (t.wall - t.first_job for t in (timing, floor))
             print(
-                f"{count:6} rules, {kind:6}{timing.wall / count * 1e3:16.1f}"
-                f"{timing.wall / best[0].wall:14.2f}x{timing.memory:11.0f}{timing.threads:9}"
-                f"{timing.first_job:9.1f} s"
+                f"{count:6} rules, {kind:6}{timing.wall / count * 1e3:12.1f}"
+                f"{timing.wall / floor.wall:9.2f}x{rest / count * 1e3:19.1f}"
+                f"{rest / floor_rest:9.2f}x{timing.first_job:9.1f} s"
             )
+    print("\nMain process, MB / threads    after a quarter       a half      at the end")
+    for count, timings in runs.items():
+        for kind, timing in timings.items():
+            parts = [timing.at(part) for part in (0.25, 0.5, 1.0)]
+            text = "".join(f"{memory:12.0f} /{threads:3}" for memory, threads in parts)
+            print(f"{count:6} rules, {kind:6}     {text}")
+    if len(counts) > 1:
+        less, more = min(counts), max(counts)
+        print(f"\nA job of {more} over one of {less}    of all   from first job on")
+        for kind in kinds:
+            small, large = runs[less][kind], runs[more][kind]
+            whole = large.wall / more / (small.wall / less)
+            rest = (large.wall - large.first_job) / more / ((small.wall - small.first_job) / less)
+            print(f"{kind:29}{whole:7.2f}x{rest:18.2f}x")
 
 
 def frames(bench: Bench, count: int, rows: int, columns: int) -> None:
@@ -215,41 +284,51 @@ def frames(bench: Bench, count: int, rows: int, columns: int) -> None:
     from deriv_ops.store import write_result
 
     bench.write("Snakefile", FRAMES)
-    bench.write("standardize.py", STANDARDIZE)
     bench.write("loop.py", LOOP)
     values = np.random.default_rng(0).normal(size=(rows, columns))
     names = [str(i) for i in range(columns)]
     dates = pd.bdate_range("2015-01-01", periods=rows, name="date")
     write_result(bench.folder / "in.parquet", pd.DataFrame(values, dates, names, copy=False), {})
-    runs = [[bench.snakemake(kind, count, *PRELOAD) for kind in KINDS] for _ in "12"]
-    walls = [min(run.wall for run in kind) / count for kind in zip(*runs, strict=True)]
-    few = max(count // 5, bench.threads)  # the local executor is slow: a part, and per job
-    local = bench.snakemake("local", few)
-    single = os.environ | KEEP_MEMORY | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "loop.py", str(few)]
+    for name, (script, preload) in SCRIPTS.items():
+        bench.write("standardize.py", script)
+        local = bench.best(["local"], count)["local"].wall
+        runs = bench.best(KINDS, count, "--dask-records", "records", *preload)
+        one, several = loops(bench, count, 1), loops(bench, count, bench.threads)
+        print(f"\nFrames of {rows} x {columns}, {name}     ms a job")
+        print(f"loop in one process       {one / count * 1e3:12.1f}")
+        print(f"loops in {bench.threads} processes      {several / count * 1e3:12.1f}")
+        print(f"local executor            {local / count * 1e3:12.1f}")
+        for kind, timing in runs.items():
+            print(f"dask executor, {kind}       {timing.wall / count * 1e3:12.1f}")
+            print(f"  while jobs ran          {timing.jobs / count * 1e3:12.1f}")
+            print(f"  against local           {local / timing.wall:11.1f}x")
+            for ideal, seconds in (
+                (f"one loop times {bench.threads}", one / bench.threads),
+                (f"{bench.threads} loops at a time", several),
+            ):
+                shares = (
+                    f"{seconds / timing.wall:12.0%}, {seconds / timing.jobs:.0%} while jobs ran"
+                )
+                print(f"  of {ideal:20} {shares}")
 
-    def loops(processes: int) -> float:
+
+def loops(bench: Bench, count: int, processes: int) -> float:
+    """Return the seconds that `processes` loops at a time need for `count` jobs together."""
+    single = os.environ | KEEP_MEMORY | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    each = -(-count // processes)
+    took = []
+    for _ in "12":
+        (bench.folder / "out").mkdir(exist_ok=True)
         running = [
             subprocess.Popen(
-                [*command, str(i)], cwd=bench.folder, env=single, stdout=subprocess.PIPE, text=True
+                [sys.executable, "loop.py", str(each), str(i)],
+                **{"cwd": bench.folder, "env": single, "stdout": subprocess.PIPE, "text": True},
             )
             for i in range(processes)
         ]
-        took = max(float(process.communicate()[0]) for process in running) / few
+        took.append(max(float(process.communicate()[0]) for process in running))
         shutil.rmtree(bench.folder / "out")
-        return took
-
-    loop, together = loops(1), loops(bench.threads)
-    ideal, feasible = loop / bench.threads, together / bench.threads
-    print(f"\nFrames of {rows} x {columns}           ms a job")
-    print(f"loop in one process    {loop * 1e3:12.1f}")
-    print(f"loops in {bench.threads} processes   {feasible * 1e3:12.1f}")
-    print(f"local executor         {local.wall / few * 1e3:12.1f}")
-    for kind, wall in zip(KINDS, walls, strict=True):
-        print(f"dask executor, {kind}    {wall * 1e3:12.1f}")
-        print(f"  against local        {local.wall / few / wall:11.1f}x")
-        print(f"  of one loop times {bench.threads}  {ideal / wall:12.0%}")
-        print(f"  of {bench.threads} loops at a time {feasible / wall:12.0%}")
+    return min(took) * count / (each * processes)
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """The operators as a quant writes them in pandas: what the benchmarks compare with.
 
-By name and parameters those of `deriv_ops.op`; the conventions are left out.
+By name and parameters those of `deriv_ops.op`, and by what comes out (`tests/test_benchmarks.py`).
+The conventions are left out: inputs are aligned, and nothing in them is infinite.
 """
 
 from __future__ import annotations
@@ -15,25 +16,35 @@ def _rolling(x, window, min_periods):
     return x.rolling(window, min_periods=min_periods)
 
 
-def _codes(x, groups, by=None):
+def _labels(x, groups, by):
+    """Return the group of each share, where it's the same on all dates."""
     if groups is None:
-        return None
-    if not isinstance(groups.index, pd.DatetimeIndex):
-        by = by or ("sector" if "sector" in groups else groups.columns[0])
-        return groups[by].reindex(x.columns)
-    return groups
+        return pd.Series("universe", x.columns)
+    column = by or ("sector" if "sector" in groups else groups.columns[0])
+    return groups[column].reindex(x.columns)
 
 
-def _grouped(x, groups, by, function):
-    """Apply a function of a pandas group-by, as transform does, to the groups of each date."""
-    codes = _codes(x, groups, by)
-    if codes is None:
-        return function(x.T.groupby(np.zeros(x.shape[1]))).T
-    if isinstance(codes, pd.Series):
-        return function(x.T.groupby(codes)).T.reindex(columns=x.columns)
+def _is_static(groups):
+    return groups is None or not isinstance(groups.index, pd.DatetimeIndex)
+
+
+def _transformed(x, groups, by, how, **keywords):
+    """For each cell a statistic of its group on that date."""
+    if _is_static(groups):
+        return x.T.groupby(_labels(x, groups, by)).transform(how, **keywords).T
+    return _long(x, groups).transform(how, **keywords).unstack()
+
+
+def _reduced(x, groups, by, how, **keywords):
+    """The statistics of the groups, dates x groups."""
+    if _is_static(groups):
+        return getattr(x.T.groupby(_labels(x, groups, by)), how)(**keywords).T
+    return getattr(_long(x, groups), how)(**keywords).unstack()
+
+
+def _long(x, groups):
     long = x.stack(future_stack=True)
-    labels = codes.stack(future_stack=True)
-    return function(long.groupby([long.index.get_level_values(0), labels])).unstack()
+    return long.groupby([long.index.get_level_values(0), groups.stack(future_stack=True)])
 
 
 def pctdelta(x, period=1):
@@ -96,25 +107,27 @@ def moving_rank(x, window, min_periods=None, pct=True):
     return _rolling(x, window, min_periods).rank(pct=pct)
 
 
-def _age(x, window, min_periods, arg):
-    def of_window(values):
-        return len(values) - 1 - arg(values)
-
-    return _rolling(x, window, min_periods).apply(of_window, raw=True)
-
-
 def moving_argmax(x, window, min_periods=None):
-    return _age(x.fillna(-np.inf), window, min_periods, np.argmax)
+    # What is missing is less than all else, but doesn't count. Backwards, so that of equal values
+    # the latest is the first.
+    ages = _rolling(x.fillna(x.min(axis=None) - 1), window, 1).apply(
+        lambda values: np.argmax(values[::-1]), raw=True
+    )
+    return ages.where(_rolling(x.notna(), window, 1).sum() >= (min_periods or window))
 
 
 def moving_argmin(x, window, min_periods=None):
-    return _age(x.fillna(np.inf), window, min_periods, np.argmin)
+    return moving_argmax(-x, window, min_periods)
 
 
 def decay_linear(x, window, min_periods=None):
-    weights = np.arange(1.0, window + 1)
-    result = sum(x.shift(window - i) * weight for i, weight in enumerate(weights, 1))
-    return result / weights.sum()
+    values, there = x.fillna(0.0), x.notna().astype(float)
+    total = weight = 0.0
+    for age in range(window):
+        total = total + (window - age) * values.shift(age, fill_value=0.0)
+        weight = weight + (window - age) * there.shift(age, fill_value=0.0)
+    enough = there.rolling(window, min_periods=1).sum() >= (min_periods or window)
+    return (total / weight).where(enough)
 
 
 def ewmmean(x, span, min_periods=0):
@@ -148,20 +161,23 @@ def moving_cov(x, y, window, min_periods=None):
 
 
 def beta(x, y, window, min_periods=None):
-    y = _factor(x, y)
-    return _rolling(x, window, min_periods).cov(y) / _rolling(y, window, min_periods).var()
+    y = _factor(x, y).where(x.notna())
+    variance = _rolling(y, window, min_periods).var()
+    return _rolling(x, window, min_periods).cov(y) / variance
 
 
 def residual(x, y, window, min_periods=None):
     y = _factor(x, y)
-    slope = beta(x, y, window, min_periods)
-    mean_x = _rolling(x, window, min_periods).mean()
-    return x - mean_x - slope * (y - _rolling(y, window, min_periods).mean())
+    x, y = x.where(y.notna()), y.where(x.notna())
+    mean_x, mean_y = (_rolling(each, window, min_periods).mean() for each in (x, y))
+    return x - mean_x - beta(x, y, window, min_periods) * (y - mean_y)
 
 
 def zscore(x, period=1, min_periods=60, relative=True, window=None):
     change = x.pct_change(period, fill_method=None) if relative else x.diff(period)
-    held = change.expanding(min_periods) if window is None else change.rolling(window, min_periods)
+    held = (
+        change.expanding(min_periods) if window is None else _rolling(change, window, min_periods)
+    )
     return (change - held.mean()) / held.std()
 
 
@@ -174,14 +190,15 @@ def rsi(x, period=14):
     change = x.diff()
     gain = change.clip(lower=0).ewm(alpha=1 / period, min_periods=period).mean()
     loss = (-change).clip(lower=0).ewm(alpha=1 / period, min_periods=period).mean()
-    return 100 * gain / (gain + loss)
+    return (100 * gain / (gain + loss)).where(change.notna())
 
 
 def macd(x, fast=12, slow=26, signal=9, output="line"):
     line = x.ewm(span=fast, min_periods=slow).mean() - x.ewm(span=slow, min_periods=slow).mean()
+    line = line.where(x.notna())
     if output == "line":
         return line
-    smooth = line.ewm(span=signal, min_periods=signal).mean()
+    smooth = line.ewm(span=signal, min_periods=signal).mean().where(x.notna())
     return smooth if output == "signal" else line - smooth
 
 
@@ -193,7 +210,8 @@ def bollinger_position(x, window=20, min_periods=None, width=2.0):
 def atr(high, low, close, period=14):
     before = close.shift(1)
     reach = np.fmax(high - low, np.fmax((high - before).abs(), (low - before).abs()))
-    return reach.ewm(alpha=1 / period, min_periods=period).mean()
+    reach = reach.where(high.notna() & low.notna())
+    return reach.ewm(alpha=1 / period, min_periods=period).mean().where(reach.notna())
 
 
 def amihud(returns, traded, window=20, min_periods=None):
@@ -206,36 +224,42 @@ def turnover(traded, cap, window=1, min_periods=None):
 
 def calc_dev_by(x, groups=None, do_reduce=False, time_varying=False, by=None):
     if do_reduce:
-        return x.T.groupby(_codes(x, groups, by)).mean().T
-    return x - _grouped(x, groups, by, lambda grouped: grouped.transform("mean"))
+        return _reduced(x, groups, by, "mean")
+    return x - _transformed(x, groups, by, "mean")
 
 
 def zscore_by(x, groups=None, by=None):
-    mean = _grouped(x, groups, by, lambda grouped: grouped.transform("mean"))
-    return (x - mean) / _grouped(x, groups, by, lambda grouped: grouped.transform("std"))
+    return calc_dev_by(x, groups, by=by) / _transformed(x, groups, by, "std")
 
 
 def rank(x, groups=None, pct=True, by=None):
     if groups is None:
         return x.rank(axis=1, pct=pct)
-    return _grouped(x, groups, by, lambda grouped: grouped.rank(pct=pct))
+    return _transformed(x, groups, by, "rank", pct=pct)
 
 
 def winsorize(x, groups=None, lower=0.01, upper=0.99, by=None):
-    return x.clip(x.quantile(lower, axis=1), x.quantile(upper, axis=1), axis=0)
+    if groups is None:
+        return x.clip(x.quantile(lower, axis=1), x.quantile(upper, axis=1), axis=0)
+    least = _transformed(x, groups, by, "quantile", q=lower)
+    return x.clip(least, _transformed(x, groups, by, "quantile", q=upper)).where(least.notna())
 
 
 def quantile_bucket(x, groups=None, buckets=5, by=None):
-    count = x.notna().sum(axis=1)
-    return (x.rank(axis=1) - 0.5).div(count, axis=0).mul(buckets) // 1
+    # Whole numbers throughout: nothing is rounded.
+    doubled = 2 * rank(x, groups, pct=False, by=by) - 1
+    if groups is None:
+        return (buckets * doubled).floordiv(2 * x.notna().sum(axis=1), axis=0)
+    return (buckets * doubled) // (2 * _transformed(x, groups, by, "count"))
 
 
 def weighted_mean(x, weights, groups=None, do_reduce=False, by=None):
     weights = weights.where(x.notna() & (weights > 0))
-    if groups is None:
-        return ((x * weights).sum(axis=1) / weights.sum(axis=1)).to_frame("universe")
-    codes = _codes(x, groups, by)
-    return ((x * weights).T.groupby(codes).sum() / weights.T.groupby(codes).sum()).T
+    total = _reduced if do_reduce else _transformed
+    mean = total(x * weights, groups, by, "sum", min_count=1) / total(
+        weights, groups, by, "sum", min_count=1
+    )
+    return mean if do_reduce else mean.where(x.notna())
 
 
 def neutralize(x, *exposures):
@@ -312,24 +336,31 @@ def resample(x, period="month", how="last"):
 
 
 def as_of(x, table, delay=0, max_age=None):
-    shifted = table.ffill(limit=2)
-    shifted.index = shifted.index + pd.Timedelta(days=delay)
-    return shifted.reindex(index=x.index, method="ffill").reindex(columns=x.columns)
+    delayed = table.set_axis(table.index + pd.Timedelta(days=delay)).reindex(columns=x.columns)
+    known = delayed.ffill().reindex(x.index, method="ffill")
+    if max_age is None:
+        return known
+    days = pd.DataFrame(0.0, delayed.index, x.columns).add((table.index - table.index[0]).days, 0)
+    since = days.where(delayed.notna()).ffill().reindex(x.index, method="ffill")
+    age = -since.sub(pd.Series((x.index - table.index[0]).days, x.index), axis=0)
+    return known.where(age <= max_age)
 
 
-def get_clusters(x, levels=5, end_date=None, **_):
+def get_clusters(x, levels=5, end_date=None):
     from scipy.cluster.hierarchy import fcluster, linkage
 
     def of_month(values):
         there = values.dropna()
         if len(there) < 2:
-            return pd.Series(np.nan, values.index)
+            return (0 * there).reindex(values.index)
         groups = fcluster(linkage(there.to_numpy()[:, None], "ward"), levels, "maxclust")
         order = there.groupby(groups).mean().rank() - 1
         return pd.Series(order.reindex(groups).to_numpy(), there.index).reindex(values.index)
 
-    ends = x.groupby(x.index.to_period("M")).tail(1).apply(of_month, axis=1)
-    return ends.reindex(x.index).ffill().shift(1).where(x.notna())
+    month = pd.factorize(x.index.to_period("M"))[0]
+    ends = x.groupby(month).tail(1).loc[:end_date].apply(of_month, axis=1)
+    made = np.vstack([np.full(x.shape[1], np.nan), ends])[month.clip(max=len(ends))]
+    return pd.DataFrame(made, x.index, x.columns).where(x.notna())
 
 
 def wait_for_dask(x, seconds=1.0):

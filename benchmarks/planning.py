@@ -36,12 +36,10 @@ def planned(folder: Path, *arguments: str) -> float:
     return least
 
 
-def bare(config: Config, folder: Path, names: set[str] | None) -> int:
+def bare(config: Config, folder: Path) -> int:
     """Write a Snakefile with the rules of a catalog; return how many there are."""
     rules, targets, inputs = [], [], set()
     for spec in rule_specs(config.load_catalog(), config):
-        if names is not None and spec.name not in names:
-            continue
         targets.append(spec.output)
         inputs |= {name for name in spec.input if "sample_market" in name}
         rules.append(
@@ -57,29 +55,21 @@ def bare(config: Config, folder: Path, names: set[str] | None) -> int:
 
 def main() -> None:
     """Print the table."""
-    print(f"{'rules':>7}{'bare s':>9}{'ours s':>9}{'ratio':>8}")
-    for module, classes in (
-        ("medium", ("Inputs", "Prices", "Liquidity", "Risk", "Returns")),
-        ("medium", None),
-        ("full", None),
-    ):
-        values = yaml.safe_load((ROOT / "config/config.yaml").read_text())
-        config = Config.of(values | {"catalog": f"deriv_ops.catalogs.{module}"})
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            names = None
-            if classes:
-                chosen = [v for v in config.load_catalog() if v.owner.__name__ in classes]
-                names = {str(v.name) for v in chosen}
-            count = bare(config, folder, names)
+    values = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    catalogs = {name: f"deriv_ops.catalogs.{name}" for name in ("toy", "medium", "full")}
+    catalogs["prices"] = str(ROOT / "benchmarks/prices.py")
+    print(f"{'catalog':9}{'rules':>7}{'bare s':>9}{'ours s':>9}{'ratio':>8}")
+    for name in ("toy", "prices", "medium", "full"):
+        config = Config.of(values | {"catalog": catalogs[name]})
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary)
+            count = bare(config, folder)
             plain = planned(folder)
             ours = ["--snakefile", str(ROOT / "Snakefile"), "--configfile"]
             ours += [str(ROOT / "config/config.yaml"), "--config", f"catalog={config.catalog}"]
-            (folder / "names.txt").write_text("\n".join(names or ()))
-            launch = ["vars_to_launch=names.txt"] if names else []
-            took = planned(folder, *ours, *launch)
-            print(f"{count:7}{plain:9.1f}{took:9.1f}{took / plain:8.2f}", flush=True)
-            if module == "full":
+            took = planned(folder, *ours)
+            print(f"{name:9}{count:7}{plain:9.1f}{took:9.1f}{took / plain:8.2f}", flush=True)
+            if name == "full":
                 one = planned(folder, "results/prices/rsi__period_14.parquet", *ours)
                 print(f"one target of {count} rules: {one:.1f} s")
 

@@ -15,7 +15,7 @@ COLORS = {"ours": "#0072b2", "limit": "#999999"}
 
 def main(measures: str, target: str) -> None:
     """Draw a bar for each engine, those of a catalog and a size together."""
-    lines = pd.read_json(measures, lines=True).query("engine != 'kernels'")
+    lines = pd.read_json(measures, lines=True).query("engine not in ['kernels', 'machine']")
     panels = list(lines.groupby(["catalog", "shares"], sort=False))
     heights = [len(panel) for _, panel in panels]
     plt.rcParams.update({"svg.hashsalt": "costs", "font.size": 9, "svg.fonttype": "none"})

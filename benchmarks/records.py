@@ -3,15 +3,17 @@
     python benchmarks/records.py --shares 100 --runs 3
 
 Runs with `--profile local`, in turns with copies of that profile that show no view, and that keep
-no records either. All write the report at their end; its time and size are told by themselves, for
-that run and for one of full on small tables. The pictures in the results are part of all runs: what
-they take is measured on a frame, beside an operator and the writing of the result, picture
-included.
+no records either. Runs of the same kind differ by more than the cost is: so the CPU time of each
+part that serves to see a run is measured by itself, and their sum told as a share of a run's. The
+pictures in the results are among these. Then the page of that run, and of one of full on small
+tables; and what the picture of a frame takes, beside an operator and the writing of the result.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
+import logging
 import shutil
 import statistics
 import tempfile
@@ -23,20 +25,28 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 from catalogs import ROOT, Measured, by_snakemake, measured
+from rich.console import Console
+from snakemake.settings.types import OutputSettings
 from snakemake_executor_plugin_dask.records import Records
 from snakemake_executor_plugin_dask.task import Outcome
+from snakemake_interface_logger_plugins.common import LogEvent
 
-from deriv_ops import op
+from deriv_ops import FileVar, Var, load_catalog, op
 from deriv_ops.config import read_config
+from deriv_ops.job import as_param
 from deriv_ops.report import write_report
-from deriv_ops.runs import latest_run
+from deriv_ops.rules import progress_groups
+from deriv_ops.runs import latest_run, read_run
 from deriv_ops.sample import write_market
 from deriv_ops.sample_tables import write_tables
 from deriv_ops.store import write_result
 from deriv_ops.summary import summarize
+from snakemake_logger_plugin_catalog import LogHandler, LogHandlerSettings
+from snakemake_logger_plugin_catalog.tables import tables
+from snakemake_logger_plugin_catalog.view import FRAME_SECONDS
 
 # What the ways to run leave out of the profile.
-WAYS = {"all": (), "records": ("logger:",), "neither": ("logger:", "dask-records:")}
+WAYS = {"all": (), "records": ("logger",), "neither": ("logger", "dask-records:")}
 
 
 def without(settings: tuple[str, ...], profile: Path) -> Path:
@@ -47,8 +57,10 @@ def without(settings: tuple[str, ...], profile: Path) -> Path:
     return profile
 
 
-def compare(tables: Path, folder: Path, runs: int) -> None:
-    """Print what the ways take, in turns, and how much more than neither."""
+def compare(tables: Path, folder: Path, runs: int) -> Measured:
+    """Print what the ways take, in turns, and how much more than neither.
+
+    Returns the fastest run with all."""
     profiles = {way: without(left, folder / f"profile-{way}") for way, left in WAYS.items()}
     took: dict[str, list[Measured]] = {way: [] for way in profiles}
     for _ in range(runs):
@@ -65,6 +77,7 @@ def compare(tables: Path, folder: Path, runs: int) -> None:
             each = " ".join(f"{s:.1f}" for s in seconds[way])
             ratios = [a / b - 1 for a, b in zip(seconds[way], seconds["neither"], strict=True)]
             print(f"{name:5}{way:8}{each}   {statistics.median(ratios):+.1%}", flush=True)
+    return min(took["all"], key=lambda measured: measured.cpu)
 
 
 def report(folder: Path, tables: Path, catalog: str) -> None:
@@ -92,22 +105,67 @@ def picture(folder: Path) -> None:
     print("  ".join(f"{name} {least(do, 5) * 1e3:.1f} ms" for name, do in made.items()))
 
 
-def line(folder: Path) -> None:
-    """Print what the line of a job takes: runs differ by more than all of them together."""
-    derivation = {"operator": "moving_mean", "parents": ["a"], "params": {"window": 20}}
-    job = SimpleNamespace(
-        name="a_moving_mean__window_20",
-        jobid=1,
+def costs(catalog: str, dates: int, shares: int, wall: float, folder: Path) -> dict[str, float]:
+    """Return the CPU seconds of all that serves to see a run of a catalog, part by part.
+
+    The lines of its record; what the view does with Snakemake's events, and its frames in so many
+    seconds; the page; the pictures of its results, which are of so many dates and shares.
+    """
+    loaded = load_catalog(f"deriv_ops.catalogs.{catalog}")
+    jobs = [_job(variable) for variable in loaded]
+    outcome = Outcome(ok=True, host="host", worker="worker", started=time.time())
+    records = Records(folder / "logs/runs", "run", {"config": {"results_dir": str(folder)}})
+
+    def write() -> None:
+        for job in jobs:
+            records.submit(job)
+            records.add(job, 1.0, outcome)
+
+    parts = {"lines": least(write, 3)}
+    run = read_run(records.path)
+    config = read_config(
+        ROOT / "config/config.yaml",
+        {"catalog": f"deriv_ops.catalogs.{catalog}", "results_dir": str(folder)},
+    )
+    handler = LogHandler(OutputSettings(), LogHandlerSettings())
+    handler.setFormatter(logging.Formatter())
+    handler.is_shown = False
+    progress = handler.progress
+    progress.rules = progress_groups(loaded)
+
+    def follow() -> None:
+        progress.follow(str(records.path), str(folder), 4)
+        progress.begin({job.name: 1 for job in jobs})
+        for job in jobs:
+            about = {"jobid": job.jobid, "rule_name": job.name, "local": False}
+            handler.emit(logging.makeLogRecord({"event": LogEvent.JOB_INFO, **about}))
+            event = {"event": LogEvent.JOB_FINISHED, "job_id": job.jobid}
+            handler.emit(logging.makeLogRecord(event))
+        progress.poll()
+
+    parts["events"] = least(follow, 3)
+    console = Console(file=io.StringIO(), force_terminal=True, width=200, height=50)
+    frame = least(lambda: console.print(tables(progress, 200, 50)), 5)
+    parts["frames"] = frame * wall / FRAME_SECONDS
+    rng = np.random.default_rng(0)
+    days = pd.bdate_range("2012-01-02", periods=dates, name="date")
+    values = pd.DataFrame(rng.random((dates, shares)), days, [f"S{i}" for i in range(shares)])
+    parts["pictures"] = least(lambda: summarize(values), 5) * len(jobs)
+    parts["page"] = least(lambda: write_report(folder / "page.html", loaded, config, run), 3)
+    return parts
+
+
+def _job(variable: FileVar | Var) -> SimpleNamespace:
+    return SimpleNamespace(
+        name=str(variable.name),
+        jobid=id(variable),
         attempt=1,
-        params={"derivation": derivation},
-        output=["results/signals/a_moving_mean__window_20.parquet"],
-        log=["logs/signals/a_moving_mean__window_20.log"],
+        params={"derivation": as_param(variable)},
+        input=["a"],
+        output=[f"results/{variable.folder}/{variable.name}.parquet"],
+        log=[f"logs/{variable.folder}/{variable.name}.log"],
         is_group=lambda: False,
     )
-    records = Records(folder / "records", "run", {})
-    many, outcome = 10_000, Outcome(ok=True, host="host", worker="worker")
-    seconds = least(lambda: [records.add(job, 1.0, outcome) for _ in range(many)], 3)
-    print(f"line of a job: {seconds / many * 1e6:.0f} us")
 
 
 def least(do: Callable[[], object], times: int) -> float:
@@ -132,7 +190,13 @@ def main() -> None:
         tables = folder / "tables"
         write_market(tables, arguments.dates, arguments.shares, 1)
         write_tables(tables, arguments.dates, arguments.shares, 1)
-        compare(tables, folder, arguments.runs)
+        whole = compare(tables, folder, arguments.runs)
+        parts = costs("medium", arguments.dates, arguments.shares, whole.wall, folder / "costs")
+        told = "  ".join(f"{part} {seconds:.2f} s" for part, seconds in parts.items())
+        share = sum(parts.values()) / whole.cpu
+        print(
+            f"{told}: {share:.1%} of the CPU time of a run, {whole.cpu:.1f} s in {whole.wall:.1f}"
+        )
         report(folder / "all", tables, "medium")
         small, results = folder / "small", folder / "full/results"
         write_market(small, 60, 5, 1)
@@ -141,7 +205,6 @@ def main() -> None:
         measured(by_snakemake("ours", "full", small, results), results)
         report(folder / "full", small, "full")
         picture(folder)
-        line(folder)
 
 
 if __name__ == "__main__":
