@@ -63,12 +63,15 @@ class Builder:
     def inspect(self) -> dict[str, Any]:
         return json.loads(self.podman("image", "inspect", TAG))[0]
 
-    def enter(self, *command: str, check: bool = True, **environment: str) -> str:
+    def enter(
+        self, *command: str, check: bool = True, user: str | None = None, **environment: str
+    ) -> str:
         """Run a command in the image, as its user, on a root that can't be written to."""
         config = self.inspect()["Config"]
+        user = user or config["User"]
         variables = [*config["Env"], *(f"{name}={value}" for name, value in environment.items())]
         inside = shlex.join([*config["Entrypoint"], *command])
-        as_user = ["chroot", f"--userspec={config['User']}:{config['User']}", ".", "env", "-i"]
+        as_user = ["chroot", f"--userspec={user}:{user}", ".", "env", "-i"]
         as_user += [*variables, "sh", "-c", f"cd {config['WorkingDir']} && exec {inside}"]
         root = self.podman("image", "mount", TAG).strip()
         script = f"""
@@ -90,7 +93,7 @@ class Failed(Exception):
     """A command ended with an error; what it printed."""
 
 
-def run(*command: str | Path, check: bool = True, timeout: int = 280, **keywords: Any) -> str:
+def run(*command: str | Path, check: bool = True, timeout: int = 900, **keywords: Any) -> str:
     done = subprocess.run(
         [str(word) for word in command],
         stdout=subprocess.PIPE,
@@ -151,10 +154,21 @@ def make_base(builder: Builder) -> None:
 def fetch_wheels(folder: Path) -> None:
     """Fetch what the Dockerfile installs, by the settings that pip has here."""
     dockerfile = (ROOT / "envs/Dockerfile").read_text()
-    [packages] = re.findall(r"^ +(dask-kubernetes [^&\\]*)", dockerfile, re.MULTILINE)
+    [packages] = re.findall(r"^ +(dask-kubernetes [^$]*)", dockerfile, re.MULTILINE)
+    [storage] = re.findall(r'^ARG STORAGE="(.*)"', dockerfile, re.MULTILINE)
     locks = ("--requirement", ROOT / "requirements.lock")
     locks += ("--constraint", ROOT / "requirements-dev.lock")
-    run(sys.executable, "-m", "pip", "wheel", "--wheel-dir", folder, *locks, *packages.split())
+    run(
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--wheel-dir",
+        folder,
+        *locks,
+        *packages.split(),
+        *storage.split(),
+    )
 
 
 @pytest.fixture(scope="session")
@@ -182,6 +196,11 @@ def test_its_user_has_a_name_and_is_not_root(image: Builder):
     assert image.enter("id").startswith("uid=1000(snakemake) gid=1000")
 
 
+def test_another_user_has_a_name_too(image: Builder):
+    ask = ("python", "-c", "import getpass, os; print(os.getuid(), getpass.getuser())")
+    assert image.enter(*ask, user="4321") == "4321 snakemake\n"
+
+
 def test_nothing_can_be_written_but_the_scratch(image: Builder):
     script = (
         "for f in / /opt /opt/deriv-ops /var/tmp /tmp; do touch $f/x 2>/dev/null && echo $f; done"
@@ -200,7 +219,8 @@ def test_it_has_snakemake_and_no_compilers_or_installers(image: Builder):
 
 def test_the_job_of_the_manifests_plans_in_it(image: Builder, server: ObjectStorage):
     job = yaml.safe_load((ROOT / "profiles/kubernetes/manifests/job.yaml").read_text())
-    arguments = job["spec"]["template"]["spec"]["containers"][0]["args"]
+    [container] = job["spec"]["template"]["spec"]["containers"]
+    arguments = [*container["command"], *container["args"]]
     # A Job of the toy model without inputs has a sample market made.
     arguments = [x for x in arguments if not x.startswith("inputs_dir=")]
     state = arguments.index("--directory=/state")

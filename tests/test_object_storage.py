@@ -230,6 +230,7 @@ def test_wrong_credentials_end_the_run_and_are_not_shown(server: ObjectStorage, 
     assert SECRET not in out.stdout
 
 
+@pytest.mark.slow
 def test_without_the_right_to_write_the_job_fails_and_names_the_object(
     server: ObjectStorage, project: Path
 ):
@@ -280,6 +281,7 @@ def test_a_connection_that_stays_cut_leaves_the_old_result(
         read_result(path)
 
 
+@pytest.mark.slow
 def test_a_run_goes_through_cut_connections(
     server: ObjectStorage, proxy: CuttingProxy, project: Path
 ):

@@ -11,7 +11,13 @@ import pytest
 from conftest import ROOT, copy_checkout
 
 
-@pytest.mark.parametrize("name", ["local", "myria", "myria-jobs", "mpi"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("local", "myria"),
+        *(pytest.param(n, marks=pytest.mark.slow) for n in ("myria-jobs", "mpi", "kubernetes")),
+    ],
+)
 def test_plans_anywhere_and_imports_nothing_large(name, tmp_path):
     folder = copy_checkout(tmp_path / "project")
     # As `make setup` does.
@@ -29,10 +35,12 @@ def test_plans_anywhere_and_imports_nothing_large(name, tmp_path):
     assert "fin_pricez1d" in done.stdout
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "snakemake_executor_plugin_dask.executor" in imported
-    assert not imported & {"distributed", "dask_jobqueue", "mpi4py", "cryptography"}
+    assert not imported & {"distributed", "dask_jobqueue", "mpi4py", "dask_kubernetes"}
 
 
-@pytest.mark.parametrize("name", ["local", "myria", "myria-jobs", "mpi"])
+@pytest.mark.parametrize(
+    "name", ["local", "myria", "myria-jobs", "mpi", "kubernetes", "kubernetes-jobs"]
+)
 def test_each_line_is_explained(name):
     """A comment stands above each setting, or above the first of a group."""
     lines = (ROOT / "profiles" / name / "config.yaml").read_text().splitlines()

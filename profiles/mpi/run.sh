@@ -51,8 +51,8 @@ until [ -s "$keys/scheduler.json" ]; do
     sleep 1
 done
 
-# A run that was killed has left its lock. No other run of this name is there now.
-snakemake --profile local --unlock
+# A run that was killed has left its lock. One that is at work keeps it, and ends this job.
+python -P -m snakemake_executor_plugin_dask.owner || exit
 
 # In place of this shell, which is whom Slurm signals. The workers end with the job.
 exec snakemake --profile local --dask-cluster "$keys/scheduler.json" "$@"

@@ -28,8 +28,8 @@
 
 if [ -f .venv/bin/activate ]; then source .venv/bin/activate; fi
 
-# A run that was killed has left its lock. No other run of this name is there now.
-snakemake --profile myria --unlock
+# A run that was killed has left its lock. One that is at work keeps it, and ends this job.
+python -P -m snakemake_executor_plugin_dask.owner || exit
 
 # In place of this shell, which is whom Slurm signals.
 exec snakemake --profile myria --dask-cluster srun "$@"
