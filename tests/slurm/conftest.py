@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import signal
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 import yaml
+from conftest import zygote
+from zygote import Process
 
-from .daemons import Slurm, missing_daemons, wait_for
-
-TIMEOUT = 240
+from .daemons import SITE, Slurm, missing_daemons
 
 MANY = """
 rule all:
@@ -46,8 +42,6 @@ with open(snakemake.output[0], "w") as file:
     file.write(" whole")
 note("end")
 """
-# Where jobs of snakemake-executor-plugin-slurm look for Slurm's configuration, and nowhere else.
-SITE = Path("/etc/slurm/slurm.conf")
 JOBQUEUE = {"cores": 2, "memory": "2GB", "processes": 1, "queue": "tcourt_intra"}
 
 
@@ -60,7 +54,7 @@ class Project:
         (path / "Snakefile").write_text(MANY)
         (path / "one.py").write_text(ONE)
         self.configure()
-        self.processes: list[subprocess.Popen[str]] = []
+        self.processes: list[Process] = []
 
     def configure(self, **values: object) -> None:
         """Write the jobqueue.yaml."""
@@ -68,27 +62,28 @@ class Project:
         text = yaml.safe_dump({"jobqueue": {"slurm": content}})
         (self.path / "jobqueue.yaml").write_text(text)
 
-    def start(self, *arguments: str, workers: str = "2", **env: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, workers: str = "2", **env: str) -> Process:
         """Start Snakemake, in a session of its own as a terminal would."""
-        command = ["timeout", "-k", "5", str(TIMEOUT), sys.executable, "-m", "snakemake"]
-        command += ["--executor", "dask", "--dask-cluster", "slurm", "--dask-workers", workers]
-        command += ["--dask-config", "jobqueue.yaml", "--jobs", "10000", "--scheduler", "greedy"]
-        with (self.path / "printed").open("w") as printed:
-            process = subprocess.Popen(
-                [*command, "--nocolor", *arguments],
-                cwd=self.path,
-                stdin=subprocess.DEVNULL,
-                stdout=printed,
-                stderr=printed,
-                text=True,
-                env=os.environ | env,
-                start_new_session=True,
-            )
+        command = ["--executor", "dask", "--dask-cluster", "slurm", "--dask-workers", workers]
+        command += ["--dask-config", "jobqueue.yaml", "--jobs", "10000", "--nocolor"]
+        return self.snakemake(*command, *arguments, **env)
+
+    def snakemake(self, *arguments: str, **env: str) -> Process:
+        """Start it with these arguments only; what it prints replaces what the last one did."""
+        printed = self.path / "printed"
+        printed.write_text("")
+        process = zygote().start(
+            *("snakemake", "--scheduler", "greedy", *arguments),
+            cwd=self.path,
+            env=os.environ | env,
+            stdout=printed,
+            stderr=printed,
+        )
         self.processes.append(process)
         return process
 
     def run(self, *arguments: str, workers: str = "2", **env: str) -> int:
-        return self.start(*arguments, workers=workers, **env).wait(TIMEOUT + 10)
+        return self.start(*arguments, workers=workers, **env).wait()
 
     @property
     def printed(self) -> str:
@@ -114,18 +109,25 @@ class Project:
         assert set(self.notes("end")) == {str(i) for i in range(count)}
         assert count <= len(self.notes("start")) <= count + lost
 
-    def main(self, process: subprocess.Popen[str]) -> psutil.Process:
-        """Snakemake itself, below `timeout`, which may still have to start it."""
-        timeout = psutil.Process(process.pid)
-        wait_for(timeout.children, "Snakemake")
-        [main] = timeout.children()
-        return main
+    def main(self, process: Process) -> psutil.Process:
+        """Snakemake itself, without what it has started."""
+        return psutil.Process(process.pid)
 
     def close(self) -> None:
         for process in self.processes:
-            with contextlib.suppress(ProcessLookupError):
+            if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+                process.wait()
+
+
+def commands(text: str, project: Project) -> list[psutil.Process]:
+    """The processes of a run with this in their command line."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if text in " ".join(process.cmdline()) and process.cwd() == str(project.path):
+                found.append(process)
+    return found
 
 
 @pytest.fixture(scope="session")
@@ -135,6 +137,8 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
     slurm = Slurm(tmp_path_factory.mktemp("slurm"))
     try:
         slurm.start()
+        # One that was started before would not see it in /etc/slurm.
+        zygote.cache_clear()
         yield slurm
     finally:
         slurm.stop()
@@ -148,18 +152,8 @@ def project(slurm: Slurm, tmp_path: Path) -> Iterator[Project]:
 
 
 @pytest.fixture
-def site(slurm: Slurm) -> Iterator[None]:
-    """The tests' Slurm as that of this machine: one at a time, where several processes test."""
-    SITE.parent.mkdir(exist_ok=True)
-    lock = os.open(SITE.parent, os.O_RDONLY)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        # With the lock held, a link to a temporary file is what tests that were killed have left.
-        if SITE.is_symlink() and SITE.readlink().is_relative_to(tempfile.gettempdir()):
-            SITE.unlink()
-        assert not SITE.exists(), f"{SITE} belongs to another Slurm"
-        SITE.symlink_to(slurm.conf)
-        yield
-        SITE.unlink()
-    finally:
-        os.close(lock)
+def site(slurm: Slurm) -> None:
+    """The tests' Slurm as that of this machine: jobs of snakemake-executor-plugin-slurm look for
+    no other.
+    """
+    assert slurm.conf.samefile(SITE / "slurm.conf"), "only root can have it there"

@@ -1,6 +1,6 @@
 """A Slurm of several nodes on this machine: the real daemons of Debian's packages.
 
-    apt-get install slurmctld slurmd slurm-client slurmdbd munge mariadb-server libpmix2
+    apt-get install slurmctld slurmd slurm-client slurmdbd munge mariadb-server libpmix-dev
 
 Everything is in one folder, with ports, sockets and a key of its own. The daemons stay in the
 foreground, as children of this process, so that exactly those are ended that were started.
@@ -9,6 +9,7 @@ foreground, as children of this process, so that exactly those are ended that we
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import getpass
 import os
 import random
@@ -24,6 +25,12 @@ from pathlib import Path
 import psutil
 
 DAEMONS = ("munged", "mariadbd", "slurmdbd", "slurmctld", "slurmd")
+# What `srun --mpi=pmix` opens, by the name that only the package for developers has.
+PMIX = "pmix2/lib/libpmix.so"
+# Where Slurm looks for its configuration, if nothing says otherwise.
+SITE = Path("/etc/slurm")
+# Of Linux's unshare(2).
+CLONE_NEWNS = 0x20000
 # What a node claims to have; nothing is enforced.
 CPUS, MEMORY_MB = 28, 120_000
 
@@ -100,7 +107,8 @@ GRANT ALL ON slurm_acct_db.* TO 'slurm'@'127.0.0.1';
 def missing_daemons() -> list[str]:
     """What isn't installed."""
     path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
-    return [name for name in DAEMONS if not shutil.which(name, path=path)]
+    missing = [name for name in DAEMONS if not shutil.which(name, path=path)]
+    return missing if any(Path("/usr/lib").glob(f"*/{PMIX}")) else [*missing, PMIX]
 
 
 class Slurm:
@@ -122,6 +130,8 @@ class Slurm:
         (self.folder / "munge").chmod(0o700)
         self._configure()
         os.environ["SLURM_CONF"] = str(self.conf)
+        if os.getuid() == 0:
+            self._become_the_machines()
         munge = self.folder / "munge"
         self._daemon(
             "munged",
@@ -139,7 +149,7 @@ class Slurm:
         wait_for(lambda: run("scontrol", "ping", check=False).count(" UP"), "slurmctld")
         for node in self.nodes:
             self.start_node(node)
-        wait_for(lambda: self.states() == ["idle"] * len(self.nodes), "the nodes", 120)
+        wait_for(lambda: self.states() == ["idle"] * len(self.nodes), "the nodes")
 
     def start_node(self, node: str) -> None:
         """Start a node's daemon."""
@@ -148,17 +158,29 @@ class Slurm:
 
     def stop_node(self, node: str) -> None:
         """Kill a node's daemon and what runs there, as if the machine had lost its power."""
-        self.processes[node].kill()
+        for process in self._processes(node):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
         self.processes.pop(node).wait()
-        jobs = run("squeue", "-h", "-w", node, "-o", "%i").split()
+
+    def hang_node(self, node: str) -> None:
+        """Have a node do nothing any more, and keep its connections."""
+        for process in self._processes(node):
+            with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
+                process.suspend()
+
+    def _processes(self, node: str) -> list[psutil.Process]:
+        """A node's daemon, and what belongs to its jobs."""
+        found = [psutil.Process(self.processes[node].pid)]
+        jobs = run("squeue", "-h", "--states=all", "-w", node, "-o", "%i").split()
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
                 environment = process.environ()
                 of_job = environment.get("SLURM_JOB_ID") in jobs
                 if of_job and environment.get("SLURMD_NODENAME") == node:
-                    steps = [one for one in process.parents() if "slurmstepd" in one.name()]
-                    for one in [*steps, process]:
-                        one.kill()
+                    found += [one for one in process.parents() if "slurmstepd" in one.name()]
+                    found.append(process)
+        return found
 
     def states(self) -> list[str]:
         """The state of each node."""
@@ -181,6 +203,17 @@ class Slurm:
                 process.kill()
                 process.wait()
         os.environ.pop("SLURM_CONF", None)
+
+    def _become_the_machines(self) -> None:
+        """Be what this process and all that it starts from now on find in /etc/slurm.
+
+        It is so in a mount namespace of its own: nobody else sees it, and nothing is written there.
+        """
+        libc = ctypes.CDLL(None, use_errno=True)
+        assert libc.unshare(CLONE_NEWNS) == 0, os.strerror(ctypes.get_errno())
+        SITE.mkdir(exist_ok=True)
+        run("mount", "--make-rprivate", "/")
+        run("mount", "--bind", str(self.folder), str(SITE))
 
     def _configure(self) -> None:
         ports = free_ports(3 + len(self.nodes))
@@ -247,7 +280,7 @@ def run(*command: str, check: bool = True) -> str:
 
 
 def wait_for(
-    condition: Callable[[], object], what: str, seconds: float = 60, check: bool = True
+    condition: Callable[[], object], what: str, seconds: float = 240, check: bool = True
 ) -> None:
     """Wait until a condition holds."""
     deadline = time.monotonic() + seconds

@@ -2,31 +2,43 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shutil
+import socket
+import subprocess
+import time
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, edit
 
-from .conftest import Project
+from .conftest import Project, commands
 from .daemons import Slurm, run, wait_for
+from .launch import PYTHON, set_up
+from .listening import check_listening
 
 pytestmark = pytest.mark.slurm
 
 
-def submit(project: Project, *options: str, arguments: str = "") -> str:
-    """Submit the script of the profile, for the project's workflow."""
-    shutil.copytree(ROOT / "profiles/myria", project.path / "myria", dirs_exist_ok=True)
-    config = project.path / "myria/config.yaml"
-    text = re.sub("(dask-preload|logger): .*", "", config.read_text()).replace("profiles/", "")
-    config.write_text(text + "scheduler: greedy\n")
-    (project.path / "logs").mkdir(exist_ok=True)
+def submit(
+    project: Project, *options: str, script: str = "myria/run.sh", arguments: str = ""
+) -> str:
+    """Submit a script of the profiles', for the project's workflow."""
+    for name in ("myria", "local", "mpi"):
+        shutil.copytree(ROOT / "profiles" / name, project.path / name, dirs_exist_ok=True)
+        config = project.path / name / "config.yaml"
+        text = re.sub("(dask-preload|logger): .*", "", config.read_text()).replace("profiles/", "")
+        config.write_text(text + "scheduler: greedy\n")
+    edit(project.path / "mpi/run.sh", "interface=ib0", "interface=lo")
+    edit(project.path / "mpi/run.sh", "--nthreads 28", "--nthreads 2")
+    set_up(project.path)
     command = ["sbatch", "--parsable", f"--chdir={project.path}", *options]
-    return run(*command, str(project.path / "myria/run.sh"), *arguments.split()).strip()
+    return run(*command, str(project.path / script), *arguments.split()).strip()
 
 
 def output(project: Project, job: str) -> str:
-    wait_for(lambda: not run("squeue", "-h", "-n", "deriv-ops").strip(), "the end", 240)
+    wait_for(lambda: not run("squeue", "-h", "-n", "deriv-ops").strip(), "the end", 600)
     return (project.path / f"logs/slurm-{job}.out").read_text()
 
 
@@ -47,15 +59,40 @@ def test_next_submission_resumes(project: Project, slurm: Slurm):
 
 def test_worker_and_scheduler_are_replaced(project: Project, slurm: Slurm):
     options = ("--cpus-per-task=2", "--mem=2G")
-    job = submit(project, *options, arguments="--config count=100")
+    job = submit(project, *options, arguments="--config count=200")
     wait_for(lambda: len(project.notes("end")) > 20, "jobs")
     steps = run("squeue", "-h", "-s", "-j", job, "-o", "%i").split()
     run("scancel", "--signal=KILL", next(step for step in steps if step.rsplit(".")[1].isdigit()))
+    said = project.path / f"logs/slurm-{job}.out"
+    wait_for(lambda: "starting another" in said.read_text(), "another worker")
+    before = len(project.notes("end"))
+    wait_for(lambda: len(project.notes("end")) > before + 10, "more jobs")
+    [scheduler] = commands("clusters.node scheduler", project)
+    scheduler.kill()
     printed = output(project, job)
-    project.check(100, lost=2)
-    assert "starting another" in printed
+    assert "The Dask scheduler was lost" in printed
+    project.check(200, lost=2 + 4)
 
 
+@pytest.mark.parametrize(
+    "script", [pytest.param("myria/run.sh", marks=pytest.mark.thorough), "mpi/run.sh"]
+)
+def test_next_submission_resumes_after_a_cancelled_one(project: Project, slurm: Slurm, script: str):
+    options = ("--cpus-per-task=2", "--mem=2G")
+    arguments = "--config count=200 seconds=0.5"
+    job = submit(project, *options, script=script, arguments=arguments)
+    wait_for(lambda: len(project.notes("end")) > 20, "jobs")
+    run("scancel", job)
+    wait_for(lambda: not slurm.jobs(), "the end of all jobs")
+    ended = len(project.notes("end"))
+    printed = output(project, submit(project, *options, script=script, arguments=arguments))
+    missing = re.search(r"^one +(\d+)", printed, re.M)
+    # What had ended isn't done again, but for what Snakemake had not heard of yet.
+    assert missing and 0 < int(missing[1]) <= 200 - ended + 8, printed
+    project.check(200, lost=12)
+
+
+@pytest.mark.thorough
 def test_next_submission_resumes_after_a_failed_node(project: Project, slurm: Slurm):
     options = ("--cpus-per-task=2", "--mem=2G")
     arguments = "--config count=200 seconds=0.5"
@@ -79,6 +116,65 @@ def test_next_submission_resumes_after_a_failed_node(project: Project, slurm: Sl
     finally:
         slurm.start_node(node)
         wait_for(lambda: slurm.states() == ["idle"] * 4, "the nodes")
+
+
+def test_listens_at_one_address_with_tls_only(project: Project, slurm: Slurm):
+    job = submit(project, "--cpus-per-task=2", "--mem=2G", arguments="--config count=30 seconds=1")
+    wait_for(lambda: project.notes("start"), "jobs")
+    # The scheduler and two workers, each with a server of no pages.
+    assert len(check_listening(project.path)) >= 6
+    output(project, job)
+    project.check(30)
+
+
+def test_run_that_is_at_work_keeps_its_lock(project: Project, slurm: Slurm):
+    process = project.start()
+    wait_for(lambda: project.notes("start"), "jobs")
+    printed = output(project, submit(project, "--cpus-per-task=2", "--mem=2G"))
+    # It is that of Snakemake itself, by which the note is known.
+    main = project.main(process)
+    assert f"is locked by process {main.pid} on {socket.gethostname()}, " in printed
+    assert process.wait() == 0, project.printed
+    project.check(100)
+
+
+@pytest.mark.parametrize("age", [0, 10])
+def test_lock_of_a_run_on_another_machine(project: Project, slurm: Slurm, age: int):
+    folder = project.path / ".snakemake"
+    (folder / "dask/run").mkdir(parents=True)
+    (folder / "locks").mkdir()
+    lock, note = folder / "locks/0.output.lock", folder / "dask/run/owner.json"
+    lock.write_text("out/0.txt")
+
+    def unlock(job: str | None) -> subprocess.CompletedProcess[str]:
+        owner = {"host": "elsewhere", "pid": 1, "start_time": 1, "job": job}
+        note.write_text(json.dumps(owner))
+        os.utime(note, (time.time() - age,) * 2)
+        command = [*PYTHON, "snakemake_executor_plugin_dask.owner"]
+        return subprocess.run(command, cwd=project.path, capture_output=True, text=True)
+
+    job = run("sbatch", "--parsable", "--output=/dev/null", "--wrap", "sleep 100").strip()
+    outside, inside = unlock(None), unlock(job)
+    run("scancel", job)
+    wait_for(lambda: not slurm.jobs(), "the end of the job")
+    done = unlock(job)
+    assert outside.returncode == inside.returncode == 1
+    if age:
+        # What is noted is older than the lock, and so of another run.
+        assert "locked by a run that has not said who it is" in done.stderr
+        assert done.returncode == 1 and lock.exists()
+    else:
+        assert "locked by process 1 on elsewhere, which may" in outside.stderr
+        assert f"locked by process 1 on elsewhere, Slurm job {job}, which may" in inside.stderr
+        assert done.returncode == 0 and not lock.exists(), done.stderr
+
+
+def test_interface_that_is_not_there(project: Project, slurm: Slurm):
+    project.configure(interface="ib7")
+    (project.path / "jobqueue.yaml").rename(project.path / "chosen.yaml")
+    job = submit(project, "--cpus-per-task=2", "--mem=2G", arguments="--dask-config chosen.yaml")
+    assert re.search(r"srun \(.*chosen.yaml\): 'ib7' is not a valid", output(project, job))
+    assert not project.notes("start")
 
 
 def test_outside_of_an_allocation(project: Project):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +15,7 @@ from conftest import snakemake
 from .conftest import MANY, ONE
 from .daemons import Slurm, wait_for
 from .launch import MODULE, PYTHON, mpirun
+from .listening import ask, check_listening
 
 pytestmark = pytest.mark.mpi
 
@@ -69,27 +72,118 @@ def test_rank_that_can_not_start_ends_the_run(folder: Path):
     assert "not callable" in printed(folder)
 
 
+SHARE = """
+import os
+from mpi4py import MPI
+from snakemake_executor_plugin_dask import machine, mpi
+rank = MPI.COMM_WORLD.rank
+os.sched_getaffinity = lambda pid: set(range({first}, {first} + {count}))
+machine._read = lambda path: ""
+threads, memory = mpi.share(MPI.COMM_WORLD)
+os.write(1, f"{{threads}} threads, {{memory}} MB\\n".encode())
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "count"), [("14 * rank", 14), ("0", 28)], ids=["CPUs of its own", "all CPUs"]
+)
+def test_ranks_of_a_node_share_it(
+    folder: Path, first: str, count: int, monkeypatch: pytest.MonkeyPatch
+):
+    for name, value in {"JOB_ID": 1, "CPUS_ON_NODE": 28, "CPUS_PER_TASK": 14}.items():
+        monkeypatch.setenv(f"SLURM_{name}", str(value))
+    monkeypatch.setenv("SLURM_MEM_PER_CPU", "80")
+    code = SHARE.format(first=first, count=count)
+    assert mpirun(sys.executable, "-P", "-c", code, ranks=2, cwd=folder).wait() == 0
+    assert printed(folder) == 2 * f"14 threads, {14 * 80 * 7 // 8} MB\n"
+
+
+def start_srun(folder: Path, *command: str, nodes: int) -> subprocess.Popen[str]:
+    """Start a rank on each of some nodes."""
+    options = ["--mpi=pmix", f"-N{nodes}", f"-n{nodes}", "--cpus-per-task=2", "--mem=2G"]
+    options += ["--partition=2tcourt", "--kill-on-bad-exit=1"]
+    with (folder / "printed").open("w") as said:
+        return subprocess.Popen(
+            ["timeout", "-k", "5", "300", "srun", *options, *command],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+            text=True,
+        )
+
+
+def kill_rank(job: str, rank: str, module: str) -> None:
+    """Kill a rank that srun has started."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            environment = process.environ()
+            found = environment.get("SLURM_JOB_ID"), environment.get("SLURM_PROCID")
+            if found == (job, rank) and module in process.cmdline():
+                process.kill()
+
+
+@pytest.mark.slurm
+def test_memory_of_ranks_that_srun_starts(folder: Path, slurm: Slurm):
+    code = SHARE.format(first="0", count=2)
+    assert start_srun(folder, sys.executable, "-P", "-c", code, nodes=2).wait() == 0
+    assert printed(folder) == 2 * f"2 threads, {2048 * 7 // 8} MB\n"
+
+
+@pytest.mark.slurm
+def test_rank_that_dies_under_srun_ends_the_run(folder: Path, slurm: Slurm):
+    process = start_srun(folder, *MODULE, *MANY_ARGUMENTS, "--config", "count=2000", nodes=2)
+    wait_for(lambda: ended(folder) > 10, "jobs")
+    [job] = slurm.jobs()
+    kill_rank(job, "1", MODULE[-1])
+    assert process.wait(60) == 137
+    assert ended(folder) < 2000
+    wait_for(lambda: not slurm.jobs(), "an empty queue")
+
+
+def test_interface_that_is_chosen(folder: Path):
+    addresses = {
+        name: one.address
+        for name, all in psutil.net_if_addrs().items()
+        for one in all
+        if one.family == socket.AF_INET
+    }
+    name, address = max(addresses.items(), key=lambda one: one[0] != "lo")
+    for interface in (name, "ib7"):
+        (folder / "dask.yaml").write_text(f"jobqueue: {{slurm: {{interface: {interface}}}}}")
+        arguments = [*MANY_ARGUMENTS, "--dask-config", "dask.yaml", "--config", "count=4"]
+        process = mpirun(*MODULE, *arguments, ranks=2, cwd=folder)
+        if interface == name:
+            assert process.wait() == 0
+            assert f"cluster at tls://{address}:" in printed(folder)
+        else:
+            assert process.wait() != 0
+            assert "ib7" in printed(folder)
+
+
 @pytest.mark.slurm
 def test_under_srun_on_two_nodes(folder: Path, slurm: Slurm):
-    options = ["--mpi=pmix", "-N2", "-n2", "--cpus-per-task=2", "--mem=2G", "-p", "2tcourt"]
-    done = subprocess.run(
-        ["timeout", "-k", "5", "120", "srun", *options, *MODULE, *MANY_ARGUMENTS],
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    process = start_srun(folder, *MODULE, *MANY_ARGUMENTS, nodes=2)
+    assert process.wait() == 0, printed(folder)
     nodes = {line.split()[2] for line in (folder / "notes").read_text().splitlines()}
-    assert nodes == {"my001", "my002"}
+    assert len(nodes) == 2
     assert ended(folder) == 100
     wait_for(lambda: not slurm.jobs(), "an empty queue")
 
 
-def start_workers(folder: Path, file: Path, ranks: int) -> subprocess.Popen[str]:
+def test_listens_at_one_address_with_tls_only(folder: Path):
+    arguments = [*MANY_ARGUMENTS, "--config", "seconds=1", "count=30"]
+    process = mpirun(*MODULE, *arguments, ranks=2, cwd=folder)
+    wait_for(lambda: (folder / "notes").exists(), "jobs")
+    # The scheduler and two workers, each with a server of no pages.
+    assert len(check_listening(folder)) >= 6
+    assert process.wait() == 0, printed(folder)
+
+
+def start_workers(folder: Path, file: Path, ranks: int, *more: str) -> subprocess.Popen[str]:
     """Start a scheduler and workers, in an MPI context of their own."""
     options = ["--scheduler-file", str(file), "--worker-class", "distributed.Worker"]
-    options += ["--no-dashboard", "--interface", "lo"]
+    options += ["--no-dashboard", "--interface", "lo", "--scheduler-port", "0", *more]
     return mpirun(*PYTHON, "dask_mpi.cli", *options, ranks=ranks, cwd=folder)
 
 
@@ -108,6 +202,28 @@ def test_workers_alone_with_a_scheduler_file(folder: Path):
     failed = snakemake(*arguments, "--forceall", cwd=folder, check=False)
     assert failed.returncode == 1
     assert "scheduler.json" in failed.stdout and "nothing answers" in failed.stdout
+
+
+def test_workers_alone_with_keys(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    keys = folder / "keys"
+    make = [*PYTHON, "snakemake_executor_plugin_dask.clusters.tls", str(keys)]
+    subprocess.run(make, check=True)
+    monkeypatch.setenv("DASK_CONFIG", str(keys))
+    file = keys / "scheduler.json"
+    workers = start_workers(folder, file, 2, "--protocol", "tls://")
+    try:
+        wait_for(file.exists, "the scheduler file")
+        # Not forked as others are: what the variable names is read when Dask is imported.
+        command = [*PYTHON, "snakemake", *MANY_ARGUMENTS, "--dask-cluster", str(file)]
+        subprocess.run([*command, "--config", "count=20"], cwd=folder, check=True, timeout=120)
+        listening = check_listening(folder)
+        assert len(listening) >= 4
+        for page in ("/info/main/workers.html", "/json/counts.json", "/metrics"):
+            assert not any(b" 200 " in ask(address, page) for address in listening), page
+    finally:
+        workers.terminate()
+        workers.wait(60)
+    assert ended(folder) == 20
 
 
 def test_rank_of_workers_alone_that_dies(folder: Path):
@@ -133,6 +249,35 @@ def test_rank_of_workers_alone_that_dies(folder: Path):
         workers.terminate()
         workers.wait(60)
     assert "The Dask scheduler was lost" in (folder / "said").read_text()
+
+
+@pytest.mark.slurm
+@pytest.mark.parametrize("rank", [pytest.param("0", marks=pytest.mark.thorough), "2"])
+def test_rank_of_workers_alone_that_dies_under_srun(folder: Path, slurm: Slurm, rank: str):
+    file = folder / "scheduler.json"
+    options = ["--scheduler-file", str(file), "--worker-class", "distributed.Worker"]
+    options += ["--no-dashboard", "--interface", "lo", "--scheduler-port", "0"]
+    options += ["--inclusive-workers", "--nthreads", "2"]
+    workers = start_srun(folder, "--kill-on-bad-exit=0", *PYTHON, "dask_mpi.cli", *options, nodes=3)
+    try:
+        wait_for(file.exists, "the scheduler file")
+        arguments = [*MANY_ARGUMENTS, "--dask-cluster", str(file), "--config", "count=200"]
+        command = ["timeout", "-k", "5", "300", *PYTHON, "snakemake", *arguments]
+        with (folder / "said").open("w") as said:
+            process = subprocess.Popen(command, cwd=folder, stdout=said, stderr=said)
+        wait_for(lambda: ended(folder) > 10, "jobs")
+        [job] = slurm.jobs()
+        kill_rank(job, rank, "dask_mpi.cli")
+        code = process.wait()
+    finally:
+        workers.terminate()
+        workers.wait(60)
+    if rank == "0":
+        assert code == 1 and "The Dask scheduler was lost" in (folder / "said").read_text()
+    else:
+        # The others do the rest.
+        assert code == 0, (folder / "said").read_text()
+        assert ended(folder) == 200
 
 
 def test_too_few_ranks_for_a_scheduler_and_a_worker(folder: Path):

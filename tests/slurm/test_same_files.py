@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT, copy_checkout, edit, snakemake
 
 from .daemons import Slurm, run
-from .launch import MODULE, mpirun, submit
+from .launch import MODULE, mpirun, set_up, submit
 
 pytestmark = [pytest.mark.slurm, pytest.mark.mpi]
 
@@ -20,26 +20,31 @@ pytestmark = [pytest.mark.slurm, pytest.mark.mpi]
 SAMPLE = ["sample_dates=300", "sample_shares=12"]
 CATALOGS = {"toy": [], "many": ["catalog=config/many.py"]}
 COUNTS = {"toy": 11, "many": 300}
-# Those of the many that are Slurm jobs: one by itself, and what shares another.
+# Those of the many that Slurm jobs make, where not all: one by itself, and what shares another.
 ALONE = "ranks__means__returns__period_1__window_2"
-LAST = [f"by_sector__means__returns__period_10__window_{window}" for window in range(2, 10)]
+LAST = [f"by_sector__means__returns__period_10__window_{window}" for window in range(2, 6)]
+
+
+# Where tests are spread over processes, a catalog's are one after the other in one of them.
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in CATALOGS],
+)
+def catalog(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project with the results of both catalogs, computed on this machine."""
+def checkout(catalog: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project with the results of a catalog, computed on this machine."""
     folder = copy_checkout(tmp_path_factory.mktemp("same") / "project")
     shutil.copy(ROOT / "tests/slurm/many.py", folder / "config")
     toy = folder / "deriv_ops/catalogs/toy.py"
     edit(toy, "fin_pricez1d, {})", "fin_pricez1d, {'seconds': 0})")
     edit(folder / "profiles/mpi/run.sh", "interface=ib0", "interface=lo")
-    (folder / "logs").mkdir()
-    # As `make setup` does.
-    (folder / "myria").symlink_to("profiles/myria")
-    (folder / "local").symlink_to("profiles/local")
-    for catalog, config in CATALOGS.items():
-        options = ["--config", f"results_dir=expected/{catalog}", *SAMPLE, *config]
-        snakemake("--profile", "local", *options, cwd=folder, PYTHONPATH=str(folder))
+    set_up(folder)
+    options = ["--config", "results_dir=expected", *SAMPLE, *CATALOGS[catalog]]
+    snakemake("--profile", "local", *options, cwd=folder, PYTHONPATH=str(folder))
     return folder
 
 
@@ -56,17 +61,23 @@ def by_allocation(folder: Path, *arguments: str) -> None:
 
 
 def by_jobs(folder: Path, *arguments: str) -> None:
-    """A Slurm job for each of the few. Of the many nearly all by workers; the last ones share one
-    job, but for one that is to be alone.
+    """A Slurm job for each of the few. Of the many the last ones share one job, but for one that is
+    to be alone; the others are there already.
     """
     grouped, jobs = [], COUNTS["toy"]
     if "catalog=config/many.py" in arguments:
-        names = {Path(path).stem for path in files(folder / "expected/many")}
-        (folder / "small.txt").write_text("\n".join(names - {ALONE, *LAST}))
-        by_workers(folder, *arguments, "vars_to_launch=small.txt")
+        shutil.copytree(folder / "expected/basic", folder / "by_jobs/basic")
+        shutil.copytree(folder / "expected/many", folder / "by_jobs/many")
+        for name in (ALONE, *LAST):
+            (folder / f"by_jobs/many/{name}.parquet").unlink()
         grouped, jobs = ["group_by=level", "--groups", f"{ALONE}=alone"], 2
-    options = ["--profile", "profiles/myria-jobs", *arguments, *grouped]
-    printed = snakemake(*options, cwd=folder, timeout=240, PYTHONPATH=str(folder)).stdout
+    submit_jobs(folder, jobs, *arguments, *grouped)
+
+
+def submit_jobs(folder: Path, jobs: int, *arguments: str) -> None:
+    """A run whose Slurm jobs are so many, and end well."""
+    options = ["--profile", "profiles/myria-jobs", *arguments]
+    printed = snakemake(*options, cwd=folder, timeout=3600, PYTHONPATH=str(folder)).stdout
     submitted = re.findall(r"has been submitted with SLURM jobid (\d+)", printed)
     assert len(submitted) == len(set(submitted)) == jobs, printed
     states = run("sacct", "-X", "-n", "-P", "-o", "State", "-j", ",".join(submitted)).split()
@@ -90,7 +101,6 @@ def by_heterogeneous_job(folder: Path, *arguments: str) -> None:
 WAYS = [by_workers, by_allocation, by_jobs, by_mpi, by_heterogeneous_job]
 
 
-@pytest.mark.parametrize("catalog", CATALOGS)
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
 def test_files_are_those_of_the_local_way(
     checkout: Path,
@@ -100,15 +110,40 @@ def test_files_are_those_of_the_local_way(
     way: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
 ):
-    path = os.pathsep.join([str(checkout), os.environ.get("PYTHONPATH", "")])
-    monkeypatch.setenv("PYTHONPATH", path)
-    expected = checkout / "expected" / catalog
-    inputs = f"inputs_dir=expected/{catalog}/sample_market"
-    made = Path(way.__name__, catalog)
-    way(checkout, "--config", f"results_dir={made}", inputs, *CATALOGS[catalog])
-    assert files(checkout / made) == files(expected)
-    assert len(files(expected)) == COUNTS[catalog]
+    check(way, catalog, checkout, monkeypatch)
     assert not slurm.jobs()
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    "catalog", [pytest.param("many", marks=pytest.mark.xdist_group("many"))], indirect=True
+)
+def test_all_of_many_as_jobs_of_a_level(
+    checkout: Path, slurm: Slurm, site: None, catalog: str, monkeypatch: pytest.MonkeyPatch
+):
+    check(by_levels, catalog, checkout, monkeypatch)
+    assert not slurm.jobs()
+
+
+def by_levels(folder: Path, *arguments: str) -> None:
+    """All of the many in Slurm jobs of up to 50, level by level: 3 of them, 17, 120 and 160."""
+    few = ["--default-resources", "slurm_partition=tcourt_intra", "runtime=5", "cpus_per_task=4"]
+    submit_jobs(folder, 1 + 1 + 3 + 4, *arguments, "group_by=level", *few)
+
+
+def check(
+    way: Callable[..., None], catalog: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Run a catalog in a way, and compare its files."""
+    # A test may be tried again.
+    shutil.rmtree(folder / way.__name__, ignore_errors=True)
+    path = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
+    monkeypatch.setenv("PYTHONPATH", path)
+    inputs = "inputs_dir=expected/sample_market"
+    way(folder, "--config", f"results_dir={way.__name__}", inputs, *CATALOGS[catalog])
+    expected = files(folder / "expected")
+    assert files(folder / way.__name__) == expected
+    assert len(expected) == COUNTS[catalog]
 
 
 def files(folder: Path) -> dict[str, bytes]:
