@@ -5,9 +5,10 @@ BIN := .venv/bin
 PLUGIN := snakemake-executor-plugin-dask
 PROFILES := $(filter-out default,$(patsubst profiles/%/config.yaml,%,$(wildcard profiles/*/config.yaml)))
 
+SLURM_TESTS := --numprocesses 4 --dist loadgroup tests/slurm
 PLUGIN_TESTS := --rootdir $(PLUGIN) --config-file $(PLUGIN)/pyproject.toml $(PLUGIN)/tests
 
-.PHONY: demo test test-slow check setup docs lock $(PROFILES)
+.PHONY: demo test test-slow test-slurm test-thorough check setup bench docs lock $(PROFILES)
 
 demo: setup
 	$(BIN)/snakemake --quiet rules
@@ -19,10 +20,19 @@ test: setup
 	$(BIN)/pytest
 	$(BIN)/pytest --numprocesses auto $(PLUGIN_TESTS)
 
-# What takes longer than a person waits for.
+# What takes longer than a person waits for. Of the tests of the plugin many wait for deadlines.
 test-slow: setup
-	$(BIN)/pytest -m slow
-	$(BIN)/pytest -m slow --numprocesses auto $(PLUGIN_TESTS)
+	$(BIN)/pytest -m 'slow and not thorough'
+	$(BIN)/pytest -m 'slow and not thorough' --numprocesses 4 $(PLUGIN_TESTS)
+
+# On a Slurm and an MPI that are installed, of which the tests start their own.
+test-slurm: setup
+	$(BIN)/pytest -m '(slurm or mpi) and not thorough' $(SLURM_TESTS)
+
+# Variants of what the tests above try, before a release.
+test-thorough: setup
+	$(BIN)/pytest -m thorough --numprocesses 4 $(PLUGIN_TESTS)
+	$(BIN)/pytest -m thorough $(SLURM_TESTS)
 
 check: setup
 	$(BIN)/ruff check .
@@ -31,7 +41,7 @@ check: setup
 	$(BIN)/mypy
 	cd $(PLUGIN) && ../$(BIN)/mypy
 
-setup: .venv/ready $(PROFILES)
+setup: .venv/ready logs $(PROFILES)
 
 .venv/ready: requirements-dev.lock pyproject.toml $(PLUGIN)/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -44,10 +54,22 @@ setup: .venv/ready $(PROFILES)
 	$(BIN)/python -m deriv_ops.kernels.warm
 	@touch $@
 
+# Where job scripts have Slurm write, which makes no folder.
+logs:
+	@mkdir -p $@
+
 # Snakemake looks for `--profile NAME` in the current folder first, and never in profiles/. A link
 # to each of ours makes the literal name work from here and leaves the user's own profiles alone.
 $(PROFILES):
 	@[ -L $@ ] || ln -s profiles/$@ $@
+
+# What things cost here, all tables of docs/costs.md in one run: an hour on two cores. Not on a
+# machine that does something else.
+MEASURED := benchmarks/results
+bench: setup
+	mkdir -p $(MEASURED)
+	set -e; for name in operators storage planning executor catalogs; do \
+	    $(BIN)/python benchmarks/$$name.py | tee $(MEASURED)/$$name.txt; done
 
 docs: setup
 	$(BIN)/python docs/make.py

@@ -24,11 +24,11 @@ onstart:
 
 
 onsuccess:
-    logger.info(report_at_end(CATALOG, CONFIG))
+    ended(ok=True)
 
 
 onerror:
-    logger.info(report_at_end(CATALOG, CONFIG))
+    ended(ok=False)
 
 
 # What `snakemake --report` says of the workflow as a whole.

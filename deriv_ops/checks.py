@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from deriv_ops.errors import Mistake
 from deriv_ops.loading import Unknown
@@ -102,8 +103,17 @@ def _operator_problems(variable: Var) -> Iterator[str]:
     if not isinstance(variable.params, Mapping):
         yield f"params are a {type(variable.params).__name__}, not a dict"
         return
-    for problem in operator.check_params(variable.params)[1]:
+    params, problems = operator.check_params(variable.params)
+    for problem in [*problems, *_contradictions(params)]:
         yield f"{operator!r} {problem}"
+
+
+def _contradictions(params: Mapping[str, Any]) -> Iterator[str]:
+    """Tell params of which each is right by itself, and all would be missing, or the same."""
+    for low, high in (("min_periods", "window"), ("lower", "upper")):
+        least, most = params.get(low), params.get(high)
+        if least is not None and most is not None and least > most:
+            yield f"parameter {low!r}: {least!r} is more than {high!r}, which is {most!r}"
 
 
 def _parent_problems(variable: Var) -> Iterator[str]:

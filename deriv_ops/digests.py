@@ -47,6 +47,8 @@ class _Collected:
         self.seen: dict[int, Any] = {}
 
     def add(self, thing: Any) -> None:
+        if isinstance(thing, Operator) and thing.takes_infinite:
+            self.pieces.append("takes infinite values")
         thing = _unwrapped(thing)
         if isinstance(thing, ModuleType) or id(thing) in self.seen:
             return
@@ -59,15 +61,10 @@ class _Collected:
             self._add_value(thing)
 
     def _add_code(self, thing: FunctionType | type) -> None:
-        tree = _parsed(thing)
-        if tree is None:
-            # Made at run time, with no source: its compiled form has to do.
-            code = getattr(thing, "__code__", None)
-            self.pieces.append(_compiled(code) if code else thing.__qualname__)
-            return
-        self.pieces.append(ast.unparse(tree))
-        for used in _references(thing, tree):
-            self.add(used)
+        text, used = _read(thing)
+        self.pieces.append(text)
+        for other in used:
+            self.add(other)
 
     def _add_value(self, value: Any) -> None:
         if isinstance(value, np.ndarray):
@@ -123,6 +120,17 @@ def _is_ours(module: str | None) -> bool:
     return file is not None and not is_installed(file)
 
 
+@cache
+def _read(thing: FunctionType | type) -> tuple[str, list[Any]]:
+    """Return what is written of a function or class, and what that uses."""
+    tree = _parsed(thing)
+    if tree is None:
+        # Made at run time, with no source: its compiled form has to do.
+        code = getattr(thing, "__code__", None)
+        return _compiled(code) if code else thing.__qualname__, []
+    return ast.unparse(tree), [*_references(thing, tree)]
+
+
 def _parsed(thing: FunctionType | type) -> ast.AST | None:
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(thing)))
@@ -132,7 +140,8 @@ def _parsed(thing: FunctionType | type) -> ast.AST | None:
         if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
             if ast.get_docstring(node, clean=False) is not None:
                 node.body = node.body[1:] or [ast.Pass()]
-            # How an operator is declared or compiled says nothing of what it computes.
+            # How an operator is declared or compiled says nothing of what it computes, but for
+            # what it is given, which is told beside this.
             node.decorator_list = [d for d in node.decorator_list if not _is_declaration(d)]
     return tree
 

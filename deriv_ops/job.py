@@ -21,6 +21,7 @@ from typing import Any
 import pandas as pd
 
 from deriv_ops import blocks
+from deriv_ops.block_files import MB
 from deriv_ops.blocks import Limits
 from deriv_ops.catalog import import_folder
 from deriv_ops.digests import code_digest
@@ -28,9 +29,10 @@ from deriv_ops.errors import DerivationError, DerivOpsError, InputFileError
 from deriv_ops.locations import is_remote, location, open_whole
 from deriv_ops.operators.conventions import conform
 from deriv_ops.operators.declare import Operator
+from deriv_ops.parquet import is_plain
 from deriv_ops.readers import checked, find_table, read_table
 from deriv_ops.references import reference, resolve
-from deriv_ops.store import read_provenance, read_result, write_result
+from deriv_ops.store import in_precision, read_provenance, read_result, write_result
 from deriv_ops.variables import FileVar, Reader, Var
 
 _LIBRARIES = ("deriv-ops", "numpy", "pandas", "pyarrow", "scipy")
@@ -50,8 +52,24 @@ def as_param(variable: FileVar | Var, precision: str = "float64") -> dict[str, A
         "operator": reference(operator.function),
         "params": operator.check_params(variable.params)[0],
         "parents": [parent.label for parent in variable.parents],
-        "code": code_digest(operator.function, conform),
+        "code": code_digest(operator, conform),
     }
+
+
+def check_code(derivation: Mapping[str, Any]) -> None:
+    """Raise DerivationError unless the code here is that which the run was planned with.
+
+    A worker may have another: an image that was built before, a checkout that is behind.
+    """
+    name = derivation.get("operator") or derivation["reader"]
+    with telling(derivation["derivation"]):
+        here = code_digest(resolve(name), conform if "operator" in derivation else checked)
+        if here != derivation["code"]:
+            raise DerivOpsError(
+                f"{name} has other code on {platform.node()} than where the run was planned: "
+                "rebuild the image, or bring the checkout there up to date; if it was changed "
+                "during the run, start again"
+            )
 
 
 def read_input(path: Path, reader: Reader | None = None) -> pd.DataFrame:
@@ -101,15 +119,13 @@ def _convert(
     derivation: Mapping[str, Any], path: Path, output: Path, codec: str, limits: Limits | None
 ) -> dict[str, Any]:
     """Make a result of an input table. Returns its summary."""
-    with open_whole(path) as file:
-        content = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    content = content_digest(path)
     precision = derivation["precision"]
-    made_of = [derivation["code"], content, precision]
-    provenance = _provenance(derivation, {derivation["file"]: content}, made_of)
+    provenance = _provenance(derivation, {derivation["file"]: content}, [content])
     reader = resolve(derivation["reader"])
     is_parquet = reader is read_table and path.suffix.lower() == ".parquet"
     in_blocks = limits and is_parquet and not is_remote(path)
-    if limits and in_blocks and not blocks.fits([path], limits):
+    if limits and in_blocks and blocks.needed([path]) > limits.memory:
         _tell_blocks(limits)
         return blocks.convert(path, output, provenance, limits, codec, precision)
     frame = _stored(read_input(path, reader), precision)
@@ -126,14 +142,17 @@ def _derive(
     """Compute what has an operator. Returns the result's summary."""
     operator, params = resolve(derivation["operator"]), derivation["params"]
     # Objects are taken whole.
-    whole = limits is None or any(map(is_remote, inputs)) or blocks.fits(inputs, limits)
+    whole = (
+        limits is None
+        or any(map(is_remote, inputs))
+        or blocks.needed(inputs, operator, params) <= limits.memory
+    )
     results = [read_result(path) for path in inputs] if whole else []
     made = [result.provenance for result in results] or [read_provenance(path) for path in inputs]
     parents = [provenance["digests"]["result"] for provenance in made]
     precision = derivation["precision"]
-    made_of = [derivation["code"], derivation["operator"], params, parents, precision]
     digests = dict(zip(derivation["parents"], parents, strict=True))
-    provenance = _provenance(derivation, digests, made_of)
+    provenance = _provenance(derivation, digests, parents)
     if limits and not whole:
         _tell_blocks(limits)
         return blocks.derive(operator, params, inputs, output, provenance, limits, codec, precision)
@@ -143,14 +162,30 @@ def _derive(
 
 def _tell_blocks(limits: Limits) -> None:
     text = "more than fits into %s MB: block by block, %s at a time"
-    logger.info(text, limits.memory // blocks.MB, limits.threads)
+    logger.info(text, limits.memory // MB, limits.threads)
+
+
+def content_digest(path: Path) -> str:
+    """Return a digest of an input file."""
+    with open_whole(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def result_digest(derivation: Mapping[str, Any], inputs: Sequence[str]) -> str:
+    """Return the digest of what a derivation gives, for those of its inputs, in their order."""
+    if "reader" in derivation:
+        made_of = [derivation["code"], *inputs, derivation["precision"]]
+    else:
+        keys = ("code", "operator", "params")
+        made_of = [*(derivation[key] for key in keys), [*inputs], derivation["precision"]]
+    return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _provenance(
-    derivation: Mapping[str, Any], inputs: Mapping[str, str], made_of: Sequence[Any]
+    derivation: Mapping[str, Any], inputs: Mapping[str, str], digests_of_inputs: Sequence[str]
 ) -> dict[str, Any]:
-    text = json.dumps(made_of, sort_keys=True).encode()
-    digests = {"inputs": dict(inputs), "result": hashlib.sha256(text).hexdigest()[:16]}
+    result = result_digest(derivation, digests_of_inputs)
+    digests = {"inputs": dict(inputs), "result": result}
     return {**derivation, "digests": digests, "versions": _VERSIONS}
 
 
@@ -184,10 +219,16 @@ def run_script(snakemake: Any) -> None:
     try:
         inputs = [location(path) for path in snakemake.input]
         output, codec = location(snakemake.output[0]), snakemake.config["codec"]
+        check_code(snakemake.params.derivation)
         resources = snakemake.resources
-        # A job of its own in a batch system has CPUs that its rule knows nothing of.
-        threads = max(snakemake.threads, getattr(resources, "cpus_per_task", 1))
-        limits = Limits(resources.mem_mb * blocks.MB, threads)
+        memory, threads = resources.mem_mb * MB, snakemake.threads
+        if hasattr(resources, "cpus_per_task"):
+            # A job of its own in Slurm has these CPUs, or a part of them, whatever its rule says.
+            from snakemake_executor_plugin_dask import machine
+
+            threads = min(max(threads, resources.cpus_per_task), machine.cpus())
+            memory = min(memory, machine.memory_bytes())
+        limits = Limits(memory, threads)
         compute(snakemake.params.derivation, inputs, output, codec, limits)
     except DerivationError as error:
         logger.exception("failed")
@@ -210,8 +251,11 @@ def _stored(frame: pd.DataFrame, precision: str) -> pd.DataFrame:
     """Return a frame with its numbers in the precision that the file has."""
     if precision == "float64":
         return frame
-    numbers = frame.select_dtypes("float64").columns
-    return frame.astype(dict.fromkeys(numbers, precision))
+    if is_plain(frame):
+        stored = in_precision(frame.to_numpy(), precision)
+        return pd.DataFrame(stored, frame.index, frame.columns, copy=False)
+    numbers = frame.select_dtypes("float64")
+    return frame.assign(**{str(c): in_precision(numbers[c].to_numpy(), precision) for c in numbers})
 
 
 def _versions() -> dict[str, str]:

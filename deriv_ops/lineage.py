@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-
-from rich.tree import Tree
+from typing import TYPE_CHECKING
 
 from deriv_ops.catalog import Catalog
 from deriv_ops.rules import formula
 from deriv_ops.variables import FileVar, Var
+
+if TYPE_CHECKING:
+    from rich.tree import Tree
 
 Variable = FileVar | Var
 # Of one list of neighbours no more are shown.
@@ -29,8 +31,15 @@ def parents_of(variable: Variable) -> list[Variable]:
     return list(variable.parents) if isinstance(variable, Var) else []
 
 
+def made_of(variables: Iterable[Variable]) -> set[Variable]:
+    """Return variables with all that they are made of."""
+    return within(variables, parents_of)
+
+
 def neighbours(catalog: Catalog, name: str, up: int, down: int) -> Tree:
     """Return a variable with its ancestors and descendants to so many steps, as a tree."""
+    from rich.tree import Tree
+
     variable = catalog[name]
     children = children_of(catalog)
     tree = Tree(f"[bold]{formula(variable)}", highlight=True)
@@ -45,7 +54,7 @@ def _grow(
     tree: Tree, found: list[Variable], following: Callable[[Variable], list[Variable]], steps: int
 ) -> None:
     if not steps:
-        tree.add(f"[dim]{_counted(len(_all(found, following)))}")
+        tree.add(f"[dim]{_counted(len(within(found, following)))}")
         return
     for variable in found[:MOST]:
         branch = tree.add(formula(variable))
@@ -55,17 +64,18 @@ def _grow(
         tree.add(f"[dim]{_counted(len(found) - MOST)}")
 
 
-def _all(
-    found: Iterable[Variable], following: Callable[[Variable], list[Variable]]
+def within(
+    variables: Iterable[Variable],
+    following: Callable[[Variable], list[Variable]],
+    steps: int | None = None,
 ) -> set[Variable]:
-    seen: set[Variable] = set()
-    waiting = list(found)
-    while waiting:
-        variable = waiting.pop()
-        if variable not in seen:
-            seen.add(variable)
-            waiting += following(variable)
-    return seen
+    """Return variables with all that is reached from them in so many steps, or in any number."""
+    front = found = set(variables)
+    while front and (steps is None or steps > 0):
+        front = {other for variable in front for other in following(variable)} - found
+        found = found | front
+        steps = None if steps is None else steps - 1
+    return found
 
 
 def _counted(count: int) -> str:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from deriv_ops import blocks
+from deriv_ops.block_files import MB
 from deriv_ops.catalog import Catalog
 from deriv_ops.config import CONFIG_FILE, Config, read_config
+from deriv_ops.errors import InputFileError
 from deriv_ops.job import as_param
+from deriv_ops.locations import is_remote
+from deriv_ops.operators.declare import Operator
 from deriv_ops.readers import find_table
+from deriv_ops.sample_tables import TABLE_FILES
 from deriv_ops.variables import FileVar, Var
 from snakemake_logger_plugin_catalog.announce import Rule
 
@@ -28,6 +34,7 @@ class RuleSpec:
     input: list[str]
     output: str
     log: str
+    mem_mb: int | Callable[[Any, Sequence[str]], int]
     derivation: Mapping[str, Any]
     group: str | None
 
@@ -51,6 +58,7 @@ def rule_spec(variable: FileVar | Var, config: Config, group: str | None = None)
         input=input_paths(variable, config),
         output=result_path(variable, config),
         log=log_path(variable),
+        mem_mb=memory(variable, config),
         derivation=as_param(variable, config.precision),
         group=group,
     )
@@ -75,12 +83,42 @@ def log_path(variable: FileVar | Var) -> str:
     return str(Path("logs", variable.folder.lstrip("/"), f"{variable.name}.log"))
 
 
+def memory(variable: FileVar | Var, config: Config) -> int | Callable[[Any, Sequence[str]], int]:
+    """Return the memory of a variable's job in MB, or what tells it when its inputs are there.
+
+    It is what the frames take, by the operator's declaration, and `memory_mb` at the most where
+    more can be taken block by block.
+    """
+    # A group of jobs asks for what is known of each of them beforehand.
+    if isinstance(variable, FileVar) or config.group_by != "none" or is_remote(config.results_dir):
+        return config.memory_mb
+    operator: Operator = variable.operator
+    params = operator.check_params(variable.params)[0]
+
+    def mem_mb(wildcards: Any, input: Sequence[str]) -> int:
+        try:
+            size = blocks.needed([Path(path) for path in input], operator, params)
+        except InputFileError:
+            return config.memory_mb  # the job will say what is wrong with its inputs
+        whole = -(-size // MB)
+        return whole if operator.kind == "panel" else min(whole, config.memory_mb)
+
+    return mem_mb
+
+
 def progress_groups(catalog: Catalog) -> dict[str, Rule]:
-    """Return what each rule is counted with when a run is shown."""
-    return {
-        str(v.name): Rule(v.folder, v.operator.name if isinstance(v, Var) else "input tables")
+    """Return what each rule is counted with when a run is shown, parents before children."""
+    groups = {
+        str(v.name): Rule(
+            v.folder,
+            v.operator.name if isinstance(v, Var) else "input tables",
+            tuple(str(parent.name) for parent in v.parents)
+            if isinstance(v, Var)
+            else (("sample_tables" if v.filename in TABLE_FILES else "sample_market"),),
+        )
         for v in catalog
     }
+    return groups | {"all": Rule("", "other rules", tuple(groups))}
 
 
 def targets(catalog: Catalog, config: Config) -> list[str]:
@@ -92,13 +130,14 @@ def mock_snakemake(name: str, config_file: Path = CONFIG_FILE) -> SimpleNamespac
     """Return what Snakemake would give the script of a rule, to run it by hand or in an editor."""
     config = read_config(config_file)
     spec = rule_spec(config.load_catalog()[name], config)
+    mem_mb = spec.mem_mb(None, spec.input) if callable(spec.mem_mb) else spec.mem_mb
     return SimpleNamespace(
         rule=spec.name,
         input=spec.input,
         output=[spec.output],
         log=[spec.log],
         params=SimpleNamespace(derivation=spec.derivation),
-        resources=SimpleNamespace(mem_mb=config.memory_mb),
+        resources=SimpleNamespace(mem_mb=mem_mb),
         threads=1,
         config={"catalog": config.catalog, "codec": config.codec},
     )

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from deriv_ops.arrow import to_table
 from deriv_ops.catalogs.tables import FUNDAMENTALS, SCORES, SIGNALS, Inputs
 from deriv_ops.locations import location
+from deriv_ops.parquet import is_plain, write_frame
 from deriv_ops.sample import Market, make_market
 from deriv_ops.store import whole
 
@@ -40,13 +40,15 @@ def write_tables(folder: str | Path, dates: int, shares: int, seed: int) -> list
     The same seed makes the same tables. They take dates x shares x 8 bytes each, those of scores a
     twentieth of it.
     """
-    import pyarrow.parquet as pq
-
     paths = []
     for name, table in _tables(make_market(dates, shares, seed), seed):
         path = location(folder) / name
         with whole(path) as unfinished:
-            pq.write_table(to_table(table), unfinished, compression="none", use_dictionary=False)
+            if is_plain(table):
+                with unfinished.open("wb") as file:
+                    write_frame(file, table, {})
+            else:
+                table.to_parquet(unfinished)
         paths.append(path)
     return paths
 

@@ -20,7 +20,7 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 # Cells of the map of missing values, and so of the quantiles over time.
 MAP_ROWS, MAP_COLUMNS = 32, 12
 # Of each cell's rows this many are looked at, and of all columns at most so many.
-ROWS_A_CELL, MOST_COLUMNS = 4, 256
+ROWS_A_CELL, MOST_COLUMNS = 4, 128
 BINS = 24
 GROUPS = 8
 
@@ -50,23 +50,35 @@ def summarize(frame: pd.DataFrame, missing: float | None = None) -> dict[str, An
     size = {"rows": rows, "columns": columns}
     if not frame.size:
         return {**size, "missing": 0.0}
+    dtypes = frame.dtypes.unique()
+    # Of one float type, as nearly all results: then only the cells themselves are touched.
+    is_plain = len(dtypes) == 1 and dtypes[0] in ("float64", "float32")
     if missing is None:
-        missing = float(frame.isna().to_numpy().mean())
+        absent = np.isnan(frame.to_numpy()) if is_plain else frame.isna().to_numpy()
+        missing = int(np.count_nonzero(absent)) / frame.size
     summary: dict[str, Any] = {**size, "missing": round(missing, 6), **_span(frame.index)}
     # Blocks of rows, and in each of them the same number of rows.
     blocks = min(rows, MAP_ROWS)
     row_indices = _spread(rows, blocks * min(ROWS_A_CELL, rows // blocks))
-    sample = _sample(frame, row_indices, sampled_columns(columns))
-    absent = sample.isna().to_numpy().reshape(blocks, -1, sample.shape[1])
-    edges = np.linspace(0, sample.shape[1], min(sample.shape[1], MAP_COLUMNS) + 1).astype(int)[:-1]
+    columns_sampled = sampled_columns(columns)
+    if is_plain:
+        cells = frame.to_numpy()[np.ix_(row_indices, columns_sampled)]
+        absent = np.isnan(cells)
+    else:
+        sample = frame.iloc[row_indices, columns_sampled]
+        absent = sample.isna().to_numpy()
+        is_number = all(dtype.kind in "fiub" for dtype in sample.dtypes.unique())
+        cells = sample.to_numpy(dtype="float64" if is_number else None)
+    absent = absent.reshape(blocks, -1, len(columns_sampled))
+    edges = _spread(len(columns_sampled), min(len(columns_sampled), MAP_COLUMNS))
     shares = np.add.reduceat(absent.mean(axis=1), edges, axis=1)
-    widths = np.diff([*edges, sample.shape[1]])
-    summary["map"] = [_text(block, 0.0, 1.0) for block in shares / widths]
-    if all(dtype.kind in "fiub" for dtype in sample.dtypes.unique()):
-        values = sample.to_numpy(dtype="float64").reshape(absent.shape)
+    widths = np.diff([*edges, len(columns_sampled)])
+    summary["map"] = _texts(shares / widths, 0.0, 1.0)
+    if cells.dtype.kind == "f":
+        values = cells.astype("float64").reshape(absent.shape)
         # Input tables may hold infinite values, which count as missing.
         return {**summary, **_numbers(np.where(np.isfinite(values), values, np.nan), absent)}
-    counts = pd.Series(sample.to_numpy().ravel()).value_counts(normalize=True).head(GROUPS)
+    counts = pd.Series(cells.ravel()).value_counts(normalize=True).head(GROUPS)
     groups = {str(label): round(share, 4) for label, share in counts.items()}
     return {**summary, "groups": groups}
 
@@ -74,13 +86,6 @@ def summarize(frame: pd.DataFrame, missing: float | None = None) -> dict[str, An
 def sampled_columns(columns: int) -> NDArray[np.intp]:
     """Return the places of the columns that are looked at, of so many."""
     return _spread(columns, min(columns, MOST_COLUMNS))
-
-
-def _sample(frame: pd.DataFrame, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> pd.DataFrame:
-    if len(frame.dtypes.unique()) > 1:
-        return frame.iloc[rows, columns]
-    # Only the cells themselves are touched, in whichever order they lie in memory.
-    return pd.DataFrame(frame.to_numpy()[np.ix_(rows, columns)], copy=False)
 
 
 def _numbers(values: NDArray[np.float64], absent: NDArray[np.bool_]) -> dict[str, Any]:
@@ -93,24 +98,23 @@ def _numbers(values: NDArray[np.float64], absent: NDArray[np.bool_]) -> dict[str
         return {}
     low, high = present[int(0.01 * (len(present) - 1))], present[-1 - int(0.01 * (len(present)))]
     heights = np.histogram(present, BINS, (low, high))[0].astype(float)
-    quantiles = []
-    for quantile in QUANTILES:
-        places = (quantile * (counts - 1)).astype(int)
-        found = np.where(counts > 0, rows[np.arange(len(rows)), places], np.nan)
-        quantiles.append(_text(found, low, high))
+    places = (np.multiply.outer(QUANTILES, counts - 1)).clip(0).astype(int)
+    quantiles = np.where(counts > 0, rows[np.arange(len(rows)), places], np.nan)
     return {
         "low": _rounded(low),
         "high": _rounded(high),
-        "histogram": _text(heights, 0.0, max(1.0, heights.max())),
-        "quantiles": quantiles,
+        "histogram": _texts(heights[np.newaxis], 0.0, max(1.0, heights.max()))[0],
+        "quantiles": _texts(quantiles, low, high),
     }
 
 
-def _text(values: NDArray[np.float64], low: float, high: float) -> str:
+def _texts(values: NDArray[np.float64], low: float, high: float) -> list[str]:
+    """Return a text for each row of values."""
     heights = ((values - low) / (high - low or 1.0)).clip(0.0, 1.0) * (len(LEVELS) - 1)
     places = np.where(np.isnan(heights), len(LEVELS), np.rint(heights)).astype(int)
-    text: bytes = _CHARACTERS[places].tobytes()
-    return text.decode()
+    text = _CHARACTERS[places].tobytes().decode()
+    width = values.shape[1]
+    return [text[at : at + width] for at in range(0, len(text), width)]
 
 
 def _span(index: pd.Index) -> dict[str, str]:

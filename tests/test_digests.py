@@ -11,6 +11,8 @@ import pytest
 
 from deriv_ops import load_catalog
 from deriv_ops.digests import code_digest
+from deriv_ops.errors import DerivationError
+from deriv_ops.job import as_param, check_code
 
 HELPERS = """
     import functools
@@ -118,6 +120,7 @@ def test_what_doesn_t_compute_doesn_t_count(digests, old, new):
     "old, new, changed",
     [
         ("shift(rows)", "shift(rows + 1)", (True, False, False)),
+        ('{"n": "rows"}', '{"n": "rows"}, takes_infinite=True', (True, False, False)),
         ("rows: int = 1", "rows: int = 2", (True, False, False)),
         ("x * FACTOR", "x / FACTOR", (True, False, True)),
         ("FACTOR = 2.0", "FACTOR = 2.5", (True, False, True)),
@@ -156,3 +159,13 @@ def test_every_operator_of_the_toy_model_has_a_digest_of_its_own():
         v.operator for v in load_catalog("deriv_ops.catalogs.toy") if hasattr(v, "operator")
     }
     assert len({code_digest(operator) for operator in operators}) == len(operators) == 6
+
+
+@pytest.mark.parametrize("name", ["all_prices", "fin_pricez1d"])
+def test_a_worker_with_other_code_than_the_run_was_planned_with_refuses(name):
+    catalog = load_catalog("deriv_ops.catalogs.toy")
+    [variable] = [variable for variable in catalog if variable.name == name]
+    derivation = as_param(variable)
+    check_code(derivation)
+    with pytest.raises(DerivationError, match=r"has other code on .*: rebuild the image, or"):
+        check_code(derivation | {"code": "0" * 16})

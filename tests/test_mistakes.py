@@ -55,6 +55,14 @@ MISTAKES = {
             "op.pctdelta parameter 'period': input should be greater than or equal to 1, got 0",
         ),
     ),
+    "more observations than rows": (
+        "x = Var(op.zscore, Basic.prices, {'window': 20})",
+        ("x", "op.zscore parameter 'min_periods': 60 is more than 'window', which is 20"),
+    ),
+    "bounds in the wrong order": (
+        "x = Var(op.winsorize, Basic.prices, {'lower': 0.9, 'upper': 0.1})",
+        ("x", "op.winsorize parameter 'lower': 0.9 is more than 'upper', which is 0.1"),
+    ),
     "param that isn't a date": (
         "x = Var(op.get_clusters, Basic.prices, {'dend': '2020-13-01'})",
         (

@@ -55,3 +55,23 @@ def test_an_operator_says_what_a_user_has_to_know(name):
 def test_the_reference_of_the_operators_is_theirs():
     made = runpy.run_path(str(ROOT / "docs/make.py"))["page"]()
     assert (ROOT / "docs/operators.md").read_text() == made, "run `make docs`"
+
+
+def test_the_reference_says_what_is_taken():
+    text = (ROOT / "docs/operators.md").read_text()
+    for line in (
+        "- `groups` (*groups* or none): ",
+        "- `table` (*irregular*): ",
+        "- `others` (*frame* each): ",
+        "- `x`, `y` (*frame*): ",
+        "- `min_periods` (`int >= 1` or `None`): ",
+        "- `quantile` (`float >= 0 and <= 1`): ",
+        '- `on` (`"level"` or `"correlation"`): ',
+        "- `end_date` (date or `None`): ",
+        "- `do_reduce` (`bool`): ",
+    ):
+        assert line in text, line
+    for name in dir(op):
+        section = text.partition(f"\n### {name}\n")[2].partition("\n### ")[0]
+        for given in [*getattr(op, name).defaults, *(i.name for i in getattr(op, name).inputs)]:
+            assert f"`{given}` (" in section or f"`{given}`, " in section, (name, given)

@@ -93,3 +93,13 @@ def test_it_is_as_small_for_a_large_frame_and_kept_with_the_result(tmp_path: Pat
     summary = write_result(tmp_path / "x.parquet", frame, {"derivation": "X.x"})
     assert len(json.dumps(summary)) < 1000
     assert read_summary(tmp_path / "x.parquet") == ({"derivation": "X.x"}, summary)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "Float64", "int64", "bool"])
+def test_numbers_of_each_type_are_drawn(dtype: str):
+    values = pd.DataFrame({"A": [0, 1, 1], "B": [1, 0, 1]}, DATES[:3]).astype(dtype)
+    if dtype == "Float64":
+        values.iloc[0, 0] = pd.NA
+    summary = summarize(values)
+    assert (summary["low"], summary["high"]) == (0.0, 1.0)
+    assert summary["missing"] == (round(1 / 6, 6) if dtype == "Float64" else 0.0)

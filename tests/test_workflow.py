@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +16,7 @@ import pytest
 from conftest import CHECKOUT, edit, run, run_cli
 
 from deriv_ops import MemoryEngine, load_catalog, read_provenance
+from deriv_ops.rules import mock_snakemake
 from deriv_ops.sample import write_market
 
 TOY = ["fin_rdt_1d_all", "fin_rdt_1d_std", "clustervol", "fin_pricez1d", "fin_pricedevz1d_byvol"]
@@ -171,6 +170,7 @@ def test_two_swapped_parents_rerun(project: Path):
     assert reruns(project) == {"all", "link"}
 
 
+@pytest.mark.slow
 def test_a_changed_input_reruns_what_depends_on_it(project: Path):
     sectors = project / "results/sample_market/Sectors.csv"
     lines = sectors.read_text().splitlines()
@@ -185,6 +185,7 @@ def test_a_changed_input_reruns_what_depends_on_it(project: Path):
     assert reruns(project) == set()
 
 
+@pytest.mark.slow
 def test_inputs_of_the_user_s(project: Path):
     mine = project / "mine"
     write_market(mine, dates=100, shares=5, seed=3)
@@ -240,24 +241,6 @@ def test_lint_finds_nothing(project: Path):
     assert "good condition" in run(project, "--lint").stdout
 
 
-@pytest.mark.slow
-def test_the_graph_and_the_report_are_made(project: Path):
-    assert "fin_pricedevz1d_byvol" in run(project, "--dag", "--forceall").stdout
-    run(project, "overview")
-    assert run(project, "overview", "--dry-run").stdout.count("Nothing to be done")
-    pages = {path.name: path.read_text() for path in (project / "overview").iterdir()}
-    assert set(pages) == {"basic.html", "temporary.html"}
-    (row,) = re.findall(r"<tr>\s*<td>fin_pricez1d</td>.*?</tr>", pages["temporary.html"], re.DOTALL)
-    assert "zscore(all_prices, " in row
-    run(project, "overview", "--report", "report.zip")
-    with zipfile.ZipFile(project / "report.zip") as report:
-        names = [Path(name).name for name in report.namelist()]
-        (page,) = (name for name in report.namelist() if name.endswith("report.html"))
-        text = report.read(page).decode()
-    assert set(pages) <= set(names)
-    assert "Results by folder" in text and "the share of all" in text
-
-
 # Failures.
 
 
@@ -289,6 +272,7 @@ def test_a_bad_configuration_ends_the_run_with_the_reason(project: Path, config,
     assert told in out.stdout
 
 
+@pytest.mark.slow
 def test_a_failed_derivation_names_itself_its_file_and_the_mend(project: Path):
     sectors = project / "results/sample_market/Sectors.csv"
     sectors.write_text(
@@ -360,3 +344,26 @@ def test_a_killed_run_goes_on_where_it_was(project: Path):
     assert result(project, "a").equals(result(project, "fin_pricez1d"))
     assert sum(path.stat().st_mtime_ns == times[path] for path in others) >= len(others) - 1
     assert np.isfinite(list(times.values())).all()
+
+
+def test_a_rule_asks_for_the_memory_that_its_frames_take(project: Path, monkeypatch):
+    """300 x 12 is next to nothing beside the libraries."""
+    monkeypatch.chdir(project)
+
+    def asked(rule: str) -> int:
+        return mock_snakemake(rule).resources.mem_mb
+
+    assert asked("fin_pricez1d") == 331
+    # An input table is read whole by a library, so nothing is known of it.
+    assert asked("all_prices") == 1000
+    # What can be taken block by block asks for no more than is allowed; clusters can't.
+    edit(project / "config/config.yaml", "memory_mb: 1000", "memory_mb: 300")
+    assert asked("fin_pricez1d") == 300
+    assert asked("clustervol") == 331
+    # What can't be read is told by the job; before it is there Snakemake knows no memory either.
+    (project / "results/basic/all_prices.parquet").write_bytes(b"nothing")
+    assert asked("fin_pricez1d") == 300
+    (project / "results/basic/all_prices.parquet").unlink()
+    with pytest.raises(FileNotFoundError, match="all_prices"):
+        asked("fin_pricez1d")
+    run(project, "--dry-run", "fin_pricez1d")

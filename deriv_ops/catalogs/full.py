@@ -3,6 +3,7 @@
 from deriv_ops import AbstractDerivation, Map, Var, op
 from deriv_ops.catalogs.medium import (
     CAP,
+    DAILY,
     INDUSTRIES,
     SECTORS,
     Figures,
@@ -75,4 +76,4 @@ class Surprises(AbstractDerivation):
     lagged = Map(op.lag, Signals.surprise, {"period": [1, 2, 3]})
     by_sector = Map(op.zscore_by, (Signals.mean, SECTORS))
     ranks = Map(op.rank, Signals.mean)
-    beta = Map(op.beta, (Returns.daily, Signals.surprise), {"window": [60, 120], "min_periods": 40})
+    beta = Map(op.beta, (DAILY, Signals.surprise), {"window": [60, 120], "min_periods": 40})

@@ -3,23 +3,25 @@
 from deriv_ops import AbstractDerivation, Map, Var, op
 from deriv_ops.catalogs.tables import Inputs
 
-CLOSE, HIGH, LOW = (Inputs.market[name] for name in ("close", "high", "low"))
-TRADED, CAP = Inputs.market["traded"], Inputs.market["marketcap"]
-SECTORS, INDUSTRIES = Inputs.static["Sectors"], Inputs.static["Industries"]
+OPEN, HIGH, LOW, CLOSE, VWAP, TRADED, CAP = (
+    Inputs.market[name] for name in ("open", "high", "low", "close", "vwap", "traded", "marketcap")
+)
+SECTORS, INDUSTRIES, COUNTRIES = Inputs.static
 
 
 class Returns(AbstractDerivation):
     """Changes of prices, and what the market and the sectors make of them."""
 
-    simple = Map(op.pctdelta, CLOSE, {"period": [1, 2, 5, 10, 20, 60, 120, 260]})
+    simple = Map(op.pctdelta, CLOSE, {"period": [1, 5, 10, 20, 60, 260]})
     logarithmic = Map(op.log_return, CLOSE, {"period": [1, 5, 20]})
-    daily = Var(op.pctdelta, CLOSE, {"period": 1})
-    lagged = Map(op.lag, daily, {"period": [1, 2, 3, 5]})
-    market = Var(op.weighted_mean, [daily, CAP], {"do_reduce": True})
-    sectors = Var(op.calc_dev_by, [daily, SECTORS], {"do_reduce": True})
+    intraday = Var(op.subtract, [CLOSE, OPEN])
+    lagged = Map(op.lag, simple[1], {"period": [1, 2, 3, 5]})
+    market = Var(op.weighted_mean, [simple[1], CAP], {"do_reduce": True})
+    sectors = Var(op.calc_dev_by, [simple[1], SECTORS], {"do_reduce": True})
     by_universe = Map(op.calc_dev_by, simple)
     by_sector = Map(op.calc_dev_by, (simple, SECTORS))
     by_industry = Map(op.calc_dev_by, (simple, INDUSTRIES))
+    by_country = Map(op.calc_dev_by, (simple, COUNTRIES))
     ranks = Map(op.rank, simple)
     clipped = Map(op.winsorize, simple, {"lower": 0.02, "upper": 0.98})
     rises = Map(op.between, simple, {"lower": 0.0})
@@ -27,18 +29,25 @@ class Returns(AbstractDerivation):
     neutral = Map(op.neutralize, (simple, size))
 
 
+DAILY = Returns.simple[1]
+
+
 class Risk(AbstractDerivation):
     """Volatility, its shape, and what of it is the market's."""
 
-    deviation = Map(op.moving_std, Returns.daily, {"window": [20, 60, 120, 260]})
-    skewness = Map(op.moving_skew, Returns.daily, {"window": [60, 260]})
-    kurtosis = Map(op.moving_kurt, Returns.daily, {"window": [60, 260]})
-    weighted = Map(op.ewmstd, Returns.daily, {"span": [20, 60, 260], "annualize": True})
-    volatility = Var(op.ewmstd, Returns.daily, {"span": 260, "min_periods": 130})
+    deviation = Map(op.moving_std, DAILY, {"window": [20, 60, 120, 260]})
+    skewness = Map(op.moving_skew, DAILY, {"window": [60, 260]})
+    kurtosis = Map(op.moving_kurt, DAILY, {"window": [60, 260]})
+    weighted = Map(op.ewmstd, DAILY, {"span": [20, 60, 260], "annualize": True})
+    variance = Var(op.moving_var, DAILY, {"window": 20})
+    weighted_variance = Var(op.ewmvar, DAILY, {"span": 20})
+    worst = Var(op.moving_quantile, DAILY, {"window": 260, "quantile": 0.01, "min_periods": 130})
+    volatility = Var(op.ewmstd, DAILY, {"span": 260, "min_periods": 130})
     clusters = Map(op.get_clusters, volatility, {"levels": [3, 5, 8]})
-    beta = Map(op.beta, (Returns.daily, Returns.market), {"window": [60, 120, 260]})
-    residual = Map(op.residual, (Returns.daily, Returns.market), {"window": [60, 120, 260]})
-    correlation = Map(op.correl, (Returns.daily, Returns.market), {"window": [60, 120, 260]})
+    beta = Map(op.beta, (DAILY, Returns.market), {"window": [60, 120, 260]})
+    residual = Map(op.residual, (DAILY, Returns.market), {"window": [60, 120, 260]})
+    correlation = Map(op.correl, (DAILY, Returns.market), {"window": [60, 120, 260]})
+    covariance = Var(op.moving_cov, [DAILY, Returns.market], {"window": 60})
     drawdown = Map(op.drawdown, CLOSE, {"window": [60, 260]})
     of_residual = Map(op.moving_std, residual, {"window": [60, 120]})
     by_cluster = Map(op.calc_dev_by, (Returns.simple, clusters[5]), {"time_varying": True})
@@ -49,6 +58,11 @@ class Risk(AbstractDerivation):
 class Prices(AbstractDerivation):
     """Where a price stands in its own past."""
 
+    total = Var(op.add, [HIGH, LOW, CLOSE])
+    typical = Var(op.scale, total, {"factor": 1 / 3})
+    over_vwap = Var(op.divide, [CLOSE, VWAP])
+    month = Var(op.resample, CLOSE, {"period": "month", "how": "mean"})
+    floor = Map(op.moving_min, LOW, {"window": [20, 260]})
     mean = Map(op.moving_average, CLOSE, {"window": [5, 10, 20, 50, 100, 200]})
     smoothed = Map(op.ewmmean, CLOSE, {"span": [5, 10, 20, 50, 100, 200]})
     decayed = Map(op.decay_linear, CLOSE, {"window": [5, 10, 20, 50]})
@@ -70,8 +84,10 @@ class Prices(AbstractDerivation):
 class Liquidity(AbstractDerivation):
     """How much is traded, and at what price."""
 
-    amihud = Map(op.amihud, (Returns.daily, TRADED), {"window": [20, 60]})
+    amihud = Map(op.amihud, (DAILY, TRADED), {"window": [20, 60]})
     turnover = Map(op.turnover, (TRADED, CAP), {"window": [1, 5, 20, 60]})
+    free_cap = Var(op.multiply, [Inputs.market["free_float"], CLOSE])
+    free_turnover = Var(op.turnover, [TRADED, free_cap], {"window": 20})
     volume = Map(op.moving_sum, Inputs.market["volume"], {"window": [5, 20, 60]})
     spread = Map(op.moving_average, Inputs.market["spread"], {"window": [5, 20]})
     short = Var(op.divide, [Inputs.market["short_interest"], Inputs.market["outstanding"]])
@@ -103,4 +119,4 @@ class Signals(AbstractDerivation):
     surprise = Map(op.zscore, Inputs.signals, {"relative": False, "window": 120})
     by_sector = Map(op.calc_dev_by, (Inputs.signals, SECTORS))
     by_cluster = Map(op.calc_dev_by, (Inputs.signals, Risk.clusters[5]), {"time_varying": True})
-    agreement = Map(op.correl, (Inputs.signals, Returns.daily), {"window": 120, "min_periods": 60})
+    agreement = Map(op.correl, (Inputs.signals, DAILY), {"window": 120, "min_periods": 60})

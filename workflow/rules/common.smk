@@ -1,5 +1,7 @@
 # What all rules share: the checked configuration and the catalog.
 
+import time
+from functools import partial
 from pathlib import Path
 
 from deriv_ops.config import Config, check_schema
@@ -7,14 +9,17 @@ from deriv_ops.errors import DerivOpsError
 from deriv_ops.object_states import remembering
 from deriv_ops.report import report_at_end
 from deriv_ops.rules import progress_groups, rule_specs, targets
+from deriv_ops.runs import former_seconds
 from deriv_ops.store import remove_unfinished
 from snakemake.exceptions import WorkflowError
 from snakemake.jobs import GroupJob
 from snakemake.logging import logger
 from snakemake.utils import min_version
-from snakemake_logger_plugin_catalog import announce
+from snakemake_logger_plugin_catalog import announce, wait_for_view
 
 min_version("9.27")
+
+BEGAN = time.time()
 
 try:
     check_schema(config, Path(workflow.basedir, "config", "schema.yaml"))
@@ -30,7 +35,19 @@ except DerivOpsError as error:
 GroupJob.name = property(lambda group: group.groupid)
 
 # For the view of the run: jobs are counted by operator and by folder.
-announce(logger, progress_groups(CATALOG))
+announce(
+    logger,
+    progress_groups(CATALOG),
+    config=config,
+    former=partial(former_seconds, CONFIG.results_dir),
+)
+
+
+def ended(ok):
+    """Write the report, when the view has recorded the end of the run."""
+    wait_for_view(logger, workflow.logger_manager.get_log_handlers(), ok)
+    logger.info(report_at_end(CATALOG, CONFIG, BEGAN))
+
 
 # Snakemake's plugins for what `deriv_ops.locations` reads and writes.
 STORAGE = {"s3": "s3", "gs": "gcs"}

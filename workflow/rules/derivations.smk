@@ -18,7 +18,7 @@ for spec in rule_specs(CATALOG, CONFIG):
         conda:
             "../../envs/environment.yaml"
         resources:
-            mem_mb=CONFIG.memory_mb,
+            mem_mb=spec.mem_mb,
         params:
             derivation=spec.derivation,
         message:
