@@ -187,6 +187,17 @@ def start_workers(folder: Path, file: Path, ranks: int, *more: str) -> subproces
     return mpirun(*PYTHON, "dask_mpi.cli", *options, ranks=ranks, cwd=folder)
 
 
+def stop(workers: subprocess.Popen[str]) -> None:
+    """End what was started, and wait for all of it: its launcher doesn't always."""
+    ranks = psutil.Process(workers.pid).children(recursive=True)
+    workers.terminate()
+    workers.wait(60)
+    _, remaining = psutil.wait_procs(ranks, 30)
+    for rank in remaining:
+        rank.kill()
+    psutil.wait_procs(remaining, 30)
+
+
 def test_workers_alone_with_a_scheduler_file(folder: Path):
     file = folder / "scheduler.json"
     workers = start_workers(folder, file, ranks=3)
@@ -196,8 +207,7 @@ def test_workers_alone_with_a_scheduler_file(folder: Path):
         snakemake(*arguments, "--config", "count=20", cwd=folder)
         assert ended(folder) == 20
     finally:
-        workers.terminate()
-        workers.wait(60)
+        stop(workers)
     # The file is of a scheduler that is gone.
     failed = snakemake(*arguments, "--forceall", cwd=folder, check=False)
     assert failed.returncode == 1
@@ -221,8 +231,7 @@ def test_workers_alone_with_keys(folder: Path, monkeypatch: pytest.MonkeyPatch):
         for page in ("/info/main/workers.html", "/json/counts.json", "/metrics"):
             assert not any(b" 200 " in ask(address, page) for address in listening), page
     finally:
-        workers.terminate()
-        workers.wait(60)
+        stop(workers)
     assert ended(folder) == 20
 
 
@@ -246,8 +255,7 @@ def test_rank_of_workers_alone_that_dies(folder: Path):
         # MPI ends all ranks with it, the scheduler too.
         assert process.wait(100) == 1
     finally:
-        workers.terminate()
-        workers.wait(60)
+        stop(workers)
     assert "The Dask scheduler was lost" in (folder / "said").read_text()
 
 
@@ -270,8 +278,7 @@ def test_rank_of_workers_alone_that_dies_under_srun(folder: Path, slurm: Slurm, 
         kill_rank(job, rank, "dask_mpi.cli")
         code = process.wait()
     finally:
-        workers.terminate()
-        workers.wait(60)
+        stop(workers)
     if rank == "0":
         assert code == 1 and "The Dask scheduler was lost" in (folder / "said").read_text()
     else:
