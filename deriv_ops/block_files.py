@@ -61,6 +61,12 @@ class Source:
         return is_factor or not isinstance(self.dates, pd.DatetimeIndex)
 
     @property
+    def text(self) -> list[str]:
+        """The shares whose values are text."""
+        schema = self.file.schema_arrow
+        return [share for share in self.columns if _is_text(schema.field(share).type)]
+
+    @property
     def whole(self) -> pd.DataFrame:
         """All of it."""
         return to_frame(self.file.read(use_threads=False))
@@ -72,7 +78,7 @@ class Source:
         self.file.close()
 
     def _numbers(self, column: pa.ChunkedArray) -> np.ndarray:
-        if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        if not _is_text(column.type):
             numbers: np.ndarray = column.to_numpy()
             return numbers
         texts = column.to_pylist()
@@ -132,7 +138,7 @@ class Rows:
     """A source row by row, with the shares of the first one."""
 
     def __init__(self, source: Source, shares: pd.Index, room: int) -> None:
-        self.dates, self.shares = source.dates, shares
+        self.dates, self.shares, self.codes = source.dates, shares, source.codes
         self.values = Scratch((len(self.dates), len(shares)))
         for begin, end in parts(len(shares), room // (8 * len(self.dates))):
             self.values.put(0, begin, source.read(shares[begin:end]).to_numpy())
@@ -142,6 +148,10 @@ class Rows:
         begin, end = self.dates.slice_locs(dates[0], dates[-1])
         values = self.values.get(slice(begin, end), slice(0, len(self.shares)))
         return pd.DataFrame(values, self.dates[begin:end], self.shares, copy=False)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def parts(count: int, size: int) -> Iterator[tuple[int, int]]:

@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from deriv_ops.block_files import MB, MEND, Rows, Scratch, Source, parts
 from deriv_ops.errors import MemoryLimitError
-from deriv_ops.operators.conventions import refuse_strangers
+from deriv_ops.operators.conventions import refuse_strangers, refuse_text
 from deriv_ops.operators.declare import Operator
 from deriv_ops.readers import checked, unique
 from deriv_ops.store import in_precision, read_shape, write_in_parts, write_result
@@ -160,9 +160,9 @@ def _by_shares(
         sources = [stack.enter_context(Source(path)) for path in inputs]
         first, *others = sources
         dates, shares = first.dates, first.columns
-        for position, other in enumerate(others, 1):
-            if not other.is_aside(shares):
-                refuse_strangers(operator, position, other.columns, shares)
+        for position, source in enumerate(sources):
+            if not position or not source.is_aside(shares):
+                _refuse(operator, position, source, shares)
         given = [first, *(other.whole if other.is_aside(shares) else other for other in others)]
         result = Scratch((len(shares), len(dates)), precision)
 
@@ -197,7 +197,7 @@ def _by_dates(
         with Source(path) as source:
             aside = position > 0 and source.is_aside(shares)
             if not aside:
-                refuse_strangers(operator, position, source.columns, shares)
+                _refuse(operator, position, source, shares)
             given.append(source.whole if aside else Rows(source, shares, room))
 
     def compute(begin: int, end: int) -> pd.DataFrame:
@@ -207,7 +207,11 @@ def _by_dates(
 
     size = room // (8 * len(shares))
     if not compute(0, 1).columns.equals(shares):
-        return _joined(operator, _each(compute, len(dates), size, limits.threads), limits)
+        reduced = _joined(operator, _each(compute, len(dates), size, limits.threads), limits)
+        codes = {
+            code: name for one in given if isinstance(one, Rows) for name, code in one.codes.items()
+        }
+        return _named(reduced, codes)
     result = Scratch((len(dates), len(shares)), precision)
 
     def put(begin: int, end: int) -> int:
@@ -230,6 +234,23 @@ def _joined(operator: Operator, blocks: list[pd.DataFrame], limits: Limits) -> p
         f"{operator.name} makes a column for each group, and of groups that change it has to see "
         f"all dates at once, which don't fit into the {limits.memory // MB} MB of its rule; {MEND}"
     )
+
+
+def _refuse(operator: Operator, position: int, source: Source, shares: pd.Index) -> None:
+    """Refuse what the operator itself would of a whole frame. Raises `OperatorError`."""
+    declared = operator.inputs[min(position, len(operator.inputs) - 1)]
+    if declared.kind != "groups":
+        refuse_text(f"{operator.name}: input {declared.name!r}", source.text)
+    if position:
+        refuse_strangers(operator, position, source.columns, shares)
+
+
+def _named(reduced: pd.DataFrame, names: Mapping[float, str]) -> pd.DataFrame:
+    """Give groups that were numbers in the blocks their names again, and the order of these."""
+    if not names:
+        return reduced
+    named = [names[float(code)] for code in reduced.columns]
+    return reduced.set_axis(named, axis=1).sort_index(axis=1)
 
 
 def _checked(

@@ -224,6 +224,43 @@ def test_numbers_that_single_precision_cannot_hold(tmp_path: Path) -> None:
         assert read.isna().sum().sum() == table.isna().sum().sum() + 2
 
 
+@pytest.mark.parametrize("operator, weights", [(op.calc_dev_by, ()), (op.weighted_mean, ("caps",))])
+def test_groups_that_all_dates_have_keep_their_names(
+    operator: Operator, weights: tuple[str, ...], tmp_path: Path
+) -> None:
+    inputs = written(tmp_path, ("prices", *weights))
+    x, *others = [read_result(path).frame for path in inputs]
+    # Not in the order of the names, nor of their first letters.
+    names = ["Utilities", "Energy", "10", "9"]
+    moves = [np.roll(np.resize(names, x.shape[1]), row) for row in range(len(x))]
+    groups = pd.DataFrame(moves, x.index, x.columns)
+    inputs.append(tmp_path / "groups.parquet")
+    write_result(inputs[-1], groups, {})
+    params = operator.check_params({"do_reduce": True})[0]
+    whole = operator.apply([x, *others, groups], params)
+    assert list(whole.columns) == sorted(names)
+    limit = limits(inputs, x.size // 3)
+    output = tmp_path / "out.parquet"
+    blocks.derive(operator, params, inputs, output, {}, limit, "none", "float64")
+    pd.testing.assert_frame_equal(read_result(output).frame, whole, check_exact=True)
+
+
+@pytest.mark.parametrize("operator", [op.moving_std, op.rank])
+def test_text_is_refused_as_in_whole_frames(operator: Operator, tmp_path: Path) -> None:
+    inputs = [tmp_path / "text.parquet"]
+    frame("labels_text").to_parquet(inputs[0])
+    params = operator.check_params({})[0]
+    with pytest.raises(OperatorError) as whole:
+        operator.apply([pd.read_parquet(inputs[0])], params)
+    with pytest.raises(OperatorError) as by_blocks:
+        blocks.derive(
+            *(operator, params, inputs, tmp_path / "out.parquet", {}),
+            *(limits(inputs, 1000), "none", "float64"),
+        )
+    assert str(by_blocks.value) == str(whole.value)
+    assert "isn't numbers in the columns" in str(whole.value)
+
+
 def test_what_is_taken_whole(tmp_path: Path) -> None:
     inputs = written(tmp_path, ("prices",))
     small = Limits(blocks._BASE, 1)

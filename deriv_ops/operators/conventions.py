@@ -82,14 +82,19 @@ def refuse_strangers(
         )
 
 
+def refuse_text(subject: str, columns: Sequence[str]) -> None:
+    """Refuse an input that isn't numbers in some columns. Raises `OperatorError`."""
+    if columns:
+        raise OperatorError(f"{subject} isn't numbers in the columns {', '.join(columns[:5])}")
+
+
 def _numbers(frame: pd.DataFrame, subject: str) -> pd.DataFrame:
     if not is_dated(frame):
         raise OperatorError(f"{subject} has no dates: it takes dates x shares, not a static table")
     dtypes = frame.dtypes
     if not (dtypes == np.float64).all():
         text = [str(c) for c, t in dtypes.items() if not pd.api.types.is_numeric_dtype(t)]
-        if text:
-            raise OperatorError(f"{subject} isn't numbers in the columns {', '.join(text[:5])}")
+        refuse_text(subject, text)
         frame = frame.astype("float64")
     return frame
 
