@@ -28,13 +28,15 @@ a share; an *irregular* frame stays on dates of its own. The rest are parameters
 - A row never depends on later rows, unless the operator says so.
 
 *Look-back* is how many earlier rows a row depends on. Missing values are *kept* (the result is
-missing there too), *left out* (of what is computed from several) or *filled*.
+missing there too, for the same share on the same date), *left out* of what is computed from several
+(there may be a result all the same) or *filled*. What is computed from several never counts them.
 """
-KINDS = {
-    "time series": "Along time, each share by itself",
-    "cross section": "Across shares, each date by itself",
-    "panel": "Both at once",
-}
+TITLES = (
+    "Along time, each share by itself",
+    "Across shares, each date by itself",
+    "Across the shares of a group, each date by itself",
+    "Both at once",
+)
 # Python's names of the types of JSON Schema, and its signs for the bounds.
 TYPES = {"integer": "int", "number": "float", "boolean": "bool", "string": "str", "null": "None"}
 TYPES |= {"array": "list", "object": "dict"}
@@ -45,11 +47,18 @@ def page() -> str:
     """Return the text of the page."""
     operators: list[Operator] = [getattr(op, name) for name in dir(op)]
     parts = [HEAD]
-    for kind, title in KINDS.items():
-        chosen = [operator for operator in operators if operator.kind == kind]
+    for title in TITLES:
+        chosen = [operator for operator in operators if _title(operator) == title]
         links = ", ".join(f"[{operator.name}](#{operator.name})" for operator in chosen)
         parts += [f"## {title}\n", f"{links}\n", *map(_section, chosen)]
     return "\n".join(parts)
+
+
+def _title(operator: Operator) -> str:
+    along, across, within, both = TITLES
+    if operator.kind == "cross section":
+        return within if any(one.kind == "groups" for one in operator.inputs) else across
+    return along if operator.kind == "time series" else both
 
 
 def _section(operator: Operator) -> str:

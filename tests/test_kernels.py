@@ -63,6 +63,12 @@ def test_each_is_kept_under_a_name_of_its_own() -> None:
     assert len(names) > 30 and set(names.values()) == {1}
 
 
+def test_each_lets_go_of_the_interpreter() -> None:
+    for kernel in KERNELS:
+        kernel.warm()
+        assert kernel.compiled.targetoptions["nogil"], kernel
+
+
 @pytest.fixture
 def long_frame() -> pd.DataFrame:
     """Some tenths of a second for a moving rank."""

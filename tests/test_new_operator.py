@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from annotated_types import Ge, Gt, Lt
 from conftest import ROOT
+from frames import frame
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import Case
@@ -116,3 +117,48 @@ def test_it_has_its_property_test() -> None:
     for name, least in (("nights", 4), ("side", 2), ("since", 5), ("tilt", 5), ("model", 2)):
         assert len({params[name] for _, params in tried}) >= least, name
     assert {tuple(params["weights"]) for _, params in tried} == {(0.25, 0.5)}
+
+
+def tomorrow(x: Frame, /) -> Frame:
+    """Value of the next row."""
+    return x.shift(-1)
+
+
+def two_rows_ago(x: Frame, /) -> Frame:
+    """Value of two rows ago."""
+    return x.shift(2)
+
+
+def filled_with_zero(x: Frame, /) -> Frame:
+    """Value, or 0."""
+    return x.fillna(0)
+
+
+def of_all_shares(x: Frame, /) -> Frame:
+    """Value less the mean of all shares."""
+    return x.sub(x.mean(axis=1), axis=0)
+
+
+@pytest.mark.parametrize(
+    ("function", "declared", "instead"),
+    [
+        (tomorrow, {"lookback": 0}, {"lookback": 0, "looks_ahead": True}),
+        (two_rows_ago, {"lookback": 1}, {"lookback": 2}),
+        (filled_with_zero, {"lookback": 0, "missing": "kept"}, {"lookback": 0}),
+    ],
+)
+def test_what_is_not_as_declared_is_found(
+    function: Any, declared: dict[str, Any], instead: dict[str, Any]
+) -> None:
+    x = frame("prices").iloc[:12, :4].set_axis(list("ABCD"), axis=1)
+    assert x.isna().any(axis=None)
+    with pytest.raises(AssertionError):
+        check(operator("time series", **declared)(function), [x], {})
+    check(operator("time series", **instead)(function), [x], {})
+
+
+def test_a_share_that_others_matter_to_is_found() -> None:
+    x = frame("prices").iloc[:12, :4].set_axis(list("ABCD"), axis=1)
+    with pytest.raises(AssertionError):
+        check(operator("time series", lookback=0, missing="kept")(of_all_shares), [x], {})
+    check(operator("cross section", missing="kept")(of_all_shares), [x], {})

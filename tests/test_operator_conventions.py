@@ -13,6 +13,7 @@ from oracles import get_clusters
 from deriv_ops import op
 from deriv_ops.errors import OperatorError
 from deriv_ops.kernels import correlation, ranking
+from deriv_ops.operators.declare import Operator
 
 ALIASES = {
     "ewmstd": {"annulize": "annualize"},
@@ -191,15 +192,40 @@ def test_groups_that_change_want_a_frame() -> None:
         op.calc_dev_by(x, time_varying=True)
 
 
-def test_an_unknown_column_is_named_with_those_there_are() -> None:
-    with pytest.raises(OperatorError, match=r"(?s)(?=.*sectr)(?=.*sector)(?=.*industry)"):
-        op.calc_dev_by(frame("prices"), frame("sectors"), by="sectr")
+in_groups = pytest.mark.parametrize(
+    "operator",
+    [
+        one
+        for one in (getattr(op, name) for name in dir(op))
+        if any(i.kind == "groups" for i in one.inputs)
+    ],
+    ids=lambda operator: operator.name,
+)
 
 
-def test_a_table_with_no_obvious_column_asks_for_by() -> None:
+def numbers_for(operator: Operator) -> list[pd.DataFrame]:
+    return [frame("prices") for one in operator.inputs if one.kind == "frame"]
+
+
+@in_groups
+def test_an_unknown_column_is_named_with_those_there_are(operator: Operator) -> None:
+    pattern = rf"(?s)^{operator.name}: (?=.*sectr)(?=.*sector)(?=.*industry)"
+    with pytest.raises(OperatorError, match=pattern):
+        operator(*numbers_for(operator), frame("sectors"), by="sectr")
+
+
+@in_groups
+def test_a_table_with_no_obvious_column_asks_for_by(operator: Operator) -> None:
     groups = frame("sectors").rename(columns={"sector": "region"})
-    with pytest.raises(OperatorError, match=r"(?s)(?=.*by)(?=.*region)(?=.*industry)"):
-        op.calc_dev_by(frame("prices"), groups)
+    pattern = rf"(?s)^{operator.name}: (?=.*by)(?=.*region)(?=.*industry)"
+    with pytest.raises(OperatorError, match=pattern):
+        operator(*numbers_for(operator), groups)
+
+
+@in_groups
+def test_a_column_is_named_of_a_table_only(operator: Operator) -> None:
+    with pytest.raises(OperatorError, match=f"^{operator.name}: 'by' names a column of a static"):
+        operator(*numbers_for(operator), frame("labels_text"), by="sector")
 
 
 # rank, winsorize and quantile_bucket sort in single precision first.

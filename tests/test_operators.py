@@ -174,8 +174,52 @@ def test_missing_values_are_kept_where_that_is_declared(operator: Operator, case
     inputs = frames_of(case)
     result = call(operator, inputs, case)
     for table in aligned(inputs):
-        if dated(table):
+        # What is reduced to groups has no place for a single share.
+        if dated(table) and result.columns.equals(table.columns):
             assert result[table.isna()].isna().all(axis=None)
+
+
+@pytest.mark.parametrize("name", [name for name in ORACLES if getattr(op, name).missing != "kept"])
+def test_there_is_a_result_at_a_missing_value_where_that_is_declared(name: str) -> None:
+    operator: Operator = getattr(op, name)
+    for case in ORACLES[name].CASES:
+        result = call(operator, frames_of(case), case)
+        for table in filter(dated, aligned(frames_of(case))):
+            if result.columns.equals(table.columns) and result[table.isna()].notna().any(axis=None):
+                return
+    raise AssertionError(f"{name} keeps missing values in all of its cases: declare it so")
+
+
+@pytest.mark.parametrize("name", ORACLES)
+def test_every_value_that_a_parameter_may_have_is_tried(name: str) -> None:
+    """Of those that can be counted; of the others one that isn't the default."""
+    operator: Operator = getattr(op, name)
+    tried = [operator.check_params(case.params)[0] for case in ORACLES[name].CASES]
+    for param, schema in operator.schemas.items():
+        given = [params[param] for params in tried]
+        choices = [False, True] if schema.get("type") == "boolean" else schema.get("enum", [])
+        assert all(value in given for value in choices), param
+        if param in operator.defaults:
+            assert any(value != operator.defaults[param] for value in given), param
+
+
+@each(
+    [
+        (operator, case)
+        for operator, case in CALLS_WITH_ROWS
+        if any(one.kind == "groups" for one in operator.inputs) and not dated(frames_of(case)[-1])
+    ]
+)
+def test_groups_that_stand_still_are_those_of_every_date(operator: Operator, case: Case) -> None:
+    *others, table = frames_of(case)
+    x = others[0]
+    by = case.params.get("by") or ("sector" if "sector" in table else table.columns[0])
+    labels = table[by].reindex(x.columns).to_numpy()
+    every_day = pd.DataFrame(np.tile(labels, (len(x), 1)), x.index, x.columns)
+    params = {name: value for name, value in case.params.items() if name != "by"}
+    assert_identical(
+        operator(*others, every_day, **params), operator(*others, table, **case.params)
+    )
 
 
 @each(CALLS)

@@ -45,8 +45,8 @@ InputKind: TypeAlias = Literal["frame", "groups", "irregular"]
 # without bounds.
 Kind: TypeAlias = Literal["time series", "cross section", "panel"]
 
-# What becomes of a missing value: the result is missing there too; it is left out of what is
-# computed from several; it is filled in.
+# What becomes of a missing value: the result is missing there too, for the same share on the same
+# date; it is left out of what is computed from several, and there may be a result; it is filled in.
 Missing: TypeAlias = Literal["kept", "left out", "filled"]
 
 # How many rows before its own a row of the result depends on, None for all: a number, or a

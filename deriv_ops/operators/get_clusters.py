@@ -25,7 +25,7 @@ HUGE = 1e100
 @operator(
     "panel",
     lookback=None,
-    missing="left out",
+    missing="kept",
     aliases={"dend": "end_date", "minp": "min_periods"},
     working=lambda columns, on: 12 * columns**2 if on == "correlation" else columns**2,
 )

@@ -10,7 +10,7 @@ from deriv_ops.operators.declare import Frame, operator
 @operator(
     "time series",
     lookback=lambda window: window - 1,
-    missing="left out",
+    missing="kept",
     aliases={"minp": "min_periods"},
 )
 def moving_rank(

@@ -12,7 +12,7 @@ from deriv_ops.operators._groups import codes_of
 from deriv_ops.operators.declare import Frame, Groups, operator
 
 
-@operator("cross section", missing="left out")
+@operator("cross section", missing="kept")
 def quantile_bucket(
     x: Frame,
     groups: Groups | None = None,

@@ -11,7 +11,7 @@ from deriv_ops.operators.declare import Frame, operator
 @operator(
     "time series",
     lookback=lambda period, window: None if window is None else period + window - 1,
-    missing="left out",
+    missing="kept",
     aliases={"h": "period", "minp": "min_periods", "inpct": "relative"},
     takes_infinite=True,
 )
