@@ -63,12 +63,13 @@ logs:
 $(PROFILES):
 	@[ -L $@ ] || ln -s profiles/$@ $@
 
-# What things cost here, all tables of docs/costs.md in one run: an hour on two cores. Not on a
-# machine that does something else.
+# What things cost here, most tables of docs/costs.md in one run (each says by which command it was
+# made): an hour on two cores. Not on a machine that does something else.
 MEASURED := benchmarks/results
+bench: SHELL := bash
 bench: setup
 	mkdir -p $(MEASURED)
-	set -e; for name in operators storage planning executor catalogs; do \
+	set -e -o pipefail; for name in operators storage planning executor catalogs; do \
 	    $(BIN)/python benchmarks/$$name.py | tee $(MEASURED)/$$name.txt; done
 
 docs: setup

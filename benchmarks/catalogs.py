@@ -11,7 +11,8 @@
 
 The pandas operators are those of `pandas_operators.py`. Memory is the sum of what the processes
 have for themselves (USS), sampled, and of what is kept in memory for other jobs; CPU that of all
-processes. Of the results, some are compared with those of the other engines.
+processes. A run has ended when its files are on the disk, if that is where they go. Of the results,
+some are compared with those of the other engines; if they differ, the command fails in the end.
 
 *limit* is the least that the machine would need for ours: the larger of the CPU time of reading the
 tables and of the operators alone, in one process with nothing kept that isn't needed, over the
@@ -189,6 +190,7 @@ def measured(command: list[str], results: Path) -> Measured:
         while process.poll() is None:
             peak = max(peak, _memory(process))
             time.sleep(0.5)
+    os.sync()
     wall = time.perf_counter() - began
     if process.returncode:
         sys.exit(Path(results.parent, "output.txt").read_text()[-3000:])
@@ -223,6 +225,8 @@ def differing(ours: dict[str, pd.DataFrame], theirs: dict[str, pd.DataFrame]) ->
     """Return the share of the cells of each result that differ by more than rounding."""
     shares = {}
     for name, frame in theirs.items():
+        if not all(dtype.kind == "f" for dtype in ours[name].dtypes):
+            continue  # a table of text, as it came
         a, b = ours[name].to_numpy(), frame.reindex_like(ours[name]).to_numpy()
         size = np.nanmedian(np.abs(a)) if np.isfinite(a).any() else 0.0
         near = np.isclose(a, b, rtol=1e-6, atol=1e-6 * size, equal_nan=True)
@@ -286,6 +290,7 @@ def main() -> None:
         cpus = len(os.sched_getaffinity(0))
         print(f"{arguments.dates} x {arguments.shares}, {cpus} CPUs\n")
         print(f"{'':18}{'wall s':>9}{'CPU s':>9}{'memory MB':>11}{'written MB':>12}{'ours is':>9}")
+        failed = False
         for catalog in arguments.catalogs:
             done = {}
             for engine in ["kernels", *reversed(ENGINES)]:
@@ -305,6 +310,7 @@ def main() -> None:
                 elif engine in ("local", "futures") and "ours" in done:
                     theirs = sampled(names, results)
                     other = differing(ours, theirs)
+                    failed |= bool(other)
                     print(f"{len(theirs)} results compared with {engine}: {other or 'the same'}")
                 if engine == "kernels":
                     work = float((results.parent / "output.txt").read_text())
@@ -324,6 +330,8 @@ def main() -> None:
                 lines.append({**size, "engine": "machine", "copied": copied, "sequential": speed})
                 with arguments.json.open("a") as file:
                     file.writelines(json.dumps(line) + "\n" for line in lines)
+    if failed:
+        sys.exit("results differ")
 
 
 if __name__ == "__main__":

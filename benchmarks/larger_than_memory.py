@@ -78,12 +78,16 @@ def main() -> None:
         blocks = run(folder, "blocks", [*few, f"memory_mb={arguments.mb}"])
         whole = run(folder, "whole", ["--dask-threads", "1", "memory_mb=16000"])
         print(f"{'':12}blocks: s      MB   whole: s      MB")
+        failed = False
         for one in blocks:
             (path,) = (folder / "blocks").rglob(f"{one}.parquet")
             other = folder / "whole" / path.relative_to(folder / "blocks")
             same = "same file" if filecmp.cmp(path, other, shallow=False) else "DIFFERENT FILES"
             (s, mb), (s2, mb2) = blocks[one], whole[one]
             print(f"{one:12}{s:9.1f}{mb:8}{s2:11.1f}{mb2:8}   {same}")
+            failed |= same != "same file"
+    if failed:
+        sys.exit("files differ")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Draw what `catalogs.py --json FILE` has measured: the times of the engines, a panel a catalog.
 
-python benchmarks/plots.py measures.jsonl docs/costs.svg
+python benchmarks/plots.py benchmarks/catalogs.jsonl docs/catalogs.svg
 """
 
 from __future__ import annotations
@@ -20,8 +20,12 @@ def main(measures: str, target: str) -> None:
     heights = [len(panel) for _, panel in panels]
     plt.rcParams.update({"svg.hashsalt": "costs", "font.size": 9, "svg.fonttype": "none"})
     figure, axes = plt.subplots(
-        len(panels), figsize=(8, 0.3 * sum(heights) + 0.8 * len(panels)), height_ratios=heights
+        len(panels),
+        squeeze=False,
+        figsize=(8, 0.3 * sum(heights) + 0.8 * len(panels)),
+        height_ratios=heights,
     )
+    axes = axes[:, 0]
     for ax, ((catalog, shares), panel) in zip(axes, panels, strict=True):
         colors = [COLORS.get(engine, "#d55e00") for engine in panel["engine"]]
         bars = ax.barh(panel["engine"], panel["wall"], color=colors)

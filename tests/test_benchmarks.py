@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import json
 import runpy
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from types import ModuleType
 
 import pandas as pd
@@ -71,6 +74,26 @@ def test_what_differs_is_not_timed(
     out, err = capsys.readouterr()
     assert out.count("differs") == 1
     assert "add of pandas: " in err
+
+
+@pytest.mark.slow
+def test_whole_catalogs_are_measured_and_drawn(tmp_path: Path) -> None:
+    measures, drawing = tmp_path / "measures.jsonl", tmp_path / "drawing.svg"
+    size = ["--dates", "300", "--shares", "12", "--folder", str(tmp_path)]
+    chosen = ["--catalogs", "toy", "--engines", "memory", "futures", "ours"]
+    for command in (
+        ["benchmarks/catalogs.py", *size, *chosen, "--json", str(measures)],
+        ["benchmarks/plots.py", str(measures), str(drawing)],
+    ):
+        done = subprocess.run(
+            [sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    lines = [json.loads(line) for line in measures.read_text().splitlines()]
+    engines = ["kernels", "ours", "futures", "memory", "limit", "machine"]
+    assert [line["engine"] for line in lines] == engines
+    assert all(line["wall"] > 0 for line in lines[:-1])
+    assert "toy, 12 shares" in drawing.read_text()
 
 
 @pytest.mark.parametrize("library", ["bottleneck", "numbagg"])

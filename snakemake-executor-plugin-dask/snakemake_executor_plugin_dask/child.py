@@ -190,7 +190,10 @@ def run_script(payload: dict[str, Any], iteration: int | None) -> tuple[int, dic
         resources = snakemake.resources
         if resources.get("tmpdir") == TMPDIR:
             set_tmpdir(resources, here(TMPDIR))
+        # What the lines define that Snakemake puts before a script.
         module.__dict__.update(
+            sys=sys,
+            pickle=pickle,
             __file__=filename,
             __real_file__=filename,
             __builtins__=__builtins__,
@@ -199,7 +202,8 @@ def run_script(payload: dict[str, Any], iteration: int | None) -> tuple[int, dic
             logger=importlib.import_module("snakemake.logging").logger,
         )
         if payload["shell_exec"] is not None:
-            importlib.import_module("snakemake.shell").shell.executable(payload["shell_exec"])
+            module.__dict__["shell"] = importlib.import_module("snakemake.shell").shell
+            module.__dict__["shell"].executable(payload["shell_exec"])
         exec(compile(source, filename, "exec", dont_inherit=True), module.__dict__)
     except SystemExit as exit_:
         if exit_.code is None or isinstance(exit_.code, int):

@@ -63,16 +63,16 @@ class Executor(RealExecutor):  # type: ignore[misc]
         return ExecMode.REMOTE
 
     def get_python_executable(self) -> str:
-        """Return the interpreter of a child Snakemake."""
-        return shlex.quote(sys.executable)
+        """Return the interpreter of a child Snakemake, whose name Snakemake adds."""
+        return f"{shlex.quote(sys.executable)} -m {__package__}.errors_only"
 
     def get_job_exec_prefix(self, job: Any) -> str:
         """Return what brings a child Snakemake to the folder this one was started in."""
         return f"cd {shlex.quote(str(self.workflow.workdir_init))}"
 
     def additional_general_args(self) -> str:
-        """Return what keeps a child Snakemake from saying what this one has said."""
-        return "--quiet all"
+        """Return what keeps a child Snakemake from saying what this one says."""
+        return "--quiet progress rules host"
 
     def get_job_args(self, job: Any, **kwargs: Any) -> str:
         """Return the job's arguments to a child Snakemake, which gets the job's cores."""
@@ -211,7 +211,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
         request = clusters.Request(
             name=settings.cluster,
             folder=self.folder,
-            threads=settings.threads or self.workflow.resource_settings.cores,
+            threads=settings.threads or self._cores(),
             memory_mb=settings.memory_mb,
             workers=clusters.parse_workers(settings.workers),
             config=START / settings.config if settings.config else None,
@@ -245,6 +245,16 @@ class Executor(RealExecutor):  # type: ignore[misc]
         described = self.session.cluster.describe()
         self.logger.info(f"Dask: {described}", extra={"dask_run": dask_run})
         jobs.limit_threads(self.workflow, self.session.machines.kinds)
+
+    def _cores(self) -> int | None:
+        """Return what `--cores` asks for, if it is a number.
+
+        Of `all` Snakemake makes the CPUs of the machine, which control groups and Slurm may limit.
+        """
+        from snakemake.utils import available_cpu_count
+
+        cores: int | None = self.workflow.resource_settings.cores
+        return None if cores == available_cpu_count() else cores
 
     def _described(self) -> dict[str, Any]:
         """Return what the record of the run says of it."""
@@ -354,7 +364,8 @@ class Executor(RealExecutor):  # type: ignore[misc]
             for file in job.output:
                 # An object is as far from one worker as from the next.
                 if not file.is_storage:
-                    self.places[file] = (outcome.worker, outcome.written)
+                    with contextlib.suppress(OSError):  # Snakemake will miss it
+                        self.places[file] = (outcome.worker, Path(file).stat().st_size)
 
     @staticmethod
     def _in_background(function: Callable[[], Any]) -> None:

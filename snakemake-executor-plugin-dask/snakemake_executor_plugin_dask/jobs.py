@@ -71,10 +71,14 @@ class JobTranslator:
             return False
         if not self._reachable(job):
             return False
+        repeats = job.benchmark_repeats or 1
+        # The ledger knows of one start and one end, not of what is between two repeats.
+        if repeats > 1 and self.shared:
+            return False
         if job.is_script:
             return self._script(job).filename.endswith(".py")
         # A command of a benchmark may use {bench_iteration}, which differs for each repeat.
-        return (job.benchmark_repeats or 1) == 1 or "bench_iteration" not in job.rule.shellcmd
+        return repeats == 1 or "bench_iteration" not in job.rule.shellcmd
 
     def prepare(self, jobs: list[Any]) -> None:
         """Do what Snakemake does just before a job runs, for the warm ones of many."""
@@ -130,6 +134,7 @@ class JobTranslator:
         environment = dict(self.workflow.spawned_job_args_factory.envvars())
         # Other shells drop the functions that bash exports, such as `module`.
         executable = shutil.which("bash") or "/bin/sh"
+        environment |= dict.fromkeys(THREAD_VARIABLES, str(job.threads))
         payload = {"argv": [executable, "-c", command], "env": environment, "cwd": self.cwd}
         return Task(
             name=key,

@@ -164,11 +164,10 @@ class JobRunner(WorkerPlugin):  # type: ignore[misc]
         outcome = Outcome(ok=True)
         repeats = task.benchmark_repeats
         for iteration in range(repeats or 1):
-            final = iteration == (repeats or 1) - 1
             exit_ = server.run(
                 task.name,
                 task.payload,
-                ledger=task.ledger if final else None,
+                ledger=task.ledger,
                 # What is benchmarked is measured by its process.
                 key=None if repeats else task.key,
                 log=Path(folder or "", task.log) if task.log else None,

@@ -162,7 +162,7 @@ def test_shadow(check_same_files: Check) -> None:
 
 
 def test_run_that_uses_the_snakefile(check_same_files: Check) -> None:
-    """Functions, config, resources, a shell command and an exception that is caught."""
+    """Functions, config, resources and a shell command."""
     check_same_files(
         {
             "Snakefile": """
@@ -183,6 +183,37 @@ def test_run_that_uses_the_snakefile(check_same_files: Check) -> None:
             """,
         },
     )
+
+
+def test_what_goes_wrong_is_shown_with_its_reason(project: Project) -> None:
+    project.write(
+        "Snakefile",
+        """
+        rule all:
+            input: "run.txt", "shadow.txt", "good.txt"
+        rule run:
+            output: "run.txt"
+            run:
+                raise ValueError("no such share")
+        rule shadow:
+            output: "shadow.txt"
+            shadow: "shallow"
+            shell: "echo said; true"
+        rule good:
+            output: "good.txt"
+            group: "one"
+            shell: "echo good > {output}"
+        """,
+    )
+    run = project.run("--keep-going", "--latency-wait", "0")
+    assert run.code == 1
+    assert "ValueError in file" in run.text and ", line 7" in run.text
+    assert "no such share" in run.text
+    assert "missing locally" in run.text and "said" in run.text
+    assert project.exists("good.txt")
+    assert "RuntimeWarning" not in run.text
+    # Of plans and progress only this Snakemake's own are shown.
+    assert run.text.count("Building DAG of jobs") == 1
 
 
 def test_group_has_no_more_threads_than_its_worker(check_same_files: Check) -> None:

@@ -204,6 +204,37 @@ def test_death_of_a_job(project: Project, script: str, message: str) -> None:
     assert not project.exists("bad.txt")
 
 
+@pytest.mark.parametrize(
+    ("output", "script", "message"),
+    [
+        ("'bad.txt'", "import os; os._exit(0)", "missing locally"),
+        ("ensure('bad.txt', non_empty=True)", "open('bad.txt', 'w').close()", "empty"),
+    ],
+)
+def test_job_that_ends_well_without_its_output(
+    project: Project, output: str, script: str, message: str
+) -> None:
+    project.write(
+        "Snakefile",
+        f"""
+        rule all:
+            input: "next.txt"
+        rule next:
+            input: "bad.txt"
+            output: "next.txt"
+            shell: "echo > {{output}}"
+        rule bad:
+            output: {output}
+            script: "bad.py"
+        """,
+    )
+    project.write("bad.py", script)
+    run = project.run("--latency-wait", "0")
+    assert run.code == 1
+    assert message in run.text and "bad.txt" in run.text
+    assert not project.exists("next.txt")
+
+
 @pytest.mark.slow
 def test_memory_runs_out(project: Project) -> None:
     """The kernel would end the job before the worker; a limit on it is a plain error."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 from conftest import Check, Project
 
@@ -172,6 +174,53 @@ def test_benchmark(project: Project) -> None:
     assert len(project.read("shell.tsv").splitlines()) == 2
 
 
+def test_stop_between_the_repeats_of_a_benchmark(project: Project) -> None:
+    project.write(
+        "Snakefile",
+        """
+        rule one:
+            output: "one.txt"
+            benchmark: repeat("one.tsv", 3)
+            script: "one.py"
+        """,
+    )
+    project.write(
+        "one.py",
+        """
+        import time
+        with open("iterations", "a") as file:
+            print(snakemake.bench_iteration, file=file)
+        with open(snakemake.output[0], "w") as file:
+            print("half", file=file, flush=True)
+            time.sleep(1)
+            print("whole", file=file)
+        """,
+    )
+    process = project.start()
+    project.wait_for(lambda: project.exists("iterations"))
+    project.main(process).send_signal(signal.SIGINT)
+    project.finish(process)
+    assert project.read("iterations").split() == ["0", "1", "2"]
+    assert project.read("one.txt") == "half\nwhole\n"
+    assert len(project.read("one.tsv").splitlines()) == 4
+
+
+def test_names_that_a_script_has_without_importing_them(check_same_files: Check) -> None:
+    check_same_files(
+        {
+            "Snakefile": """
+                rule one:
+                    output: "one.txt"
+                    script: "one.py"
+            """,
+            "one.py": """
+                sys.stdout = open(snakemake.output[0], "w")
+                print(pickle.loads(pickle.dumps([1])), logger.name, Snakemake.__name__)
+            """,
+        }
+    )
+
+
 @pytest.mark.slow
 def test_cache(project: Project) -> None:
     project.write(
@@ -209,6 +258,23 @@ def test_threads_reach_libraries(project: Project) -> None:
     run = project.run()
     assert run.code == 0, run.text
     assert project.read("one.txt") == "(2, '2', 2)"
+
+
+def test_threads_reach_what_another_snakemake_runs(project: Project) -> None:
+    project.write(
+        "Snakefile",
+        """
+        rule one:
+            output: "one.txt"
+            threads: 2
+            run:
+                import os
+                open(output[0], "w").write(os.environ["OMP_NUM_THREADS"])
+        """,
+    )
+    run = project.run()
+    assert run.code == 0, run.text
+    assert project.read("one.txt") == "2"
 
 
 def test_resources_are_kept(project: Project) -> None:

@@ -17,6 +17,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 from conftest import Project, gone
+from snakemake.utils import available_cpu_count
 
 from snakemake_executor_plugin_dask import Executor, jobs, ledger, machine
 from snakemake_executor_plugin_dask.clusters import processes
@@ -89,6 +90,16 @@ def test_what_settings_from_the_environment_do(project: Project) -> None:
     assert len({process for process, *_ in said}) < 4
     assert all(len(each) == 1 for each in said)  # nowhere to put frames
     assert len(project.records()) == 4
+
+
+def test_all_cores_are_those_that_may_be_used(project: Project) -> None:
+    project.write("Snakefile", "rule one:\n    output: 'one.txt'\n    shell: 'touch {output}'\n")
+    more = str(available_cpu_count() + 1)
+    for cores, threads in (("all", "1"), (more, more)):
+        allocation = {"SLURM_JOB_ID": "7", "SLURM_CPUS_ON_NODE": "1"}
+        run = project.run("--dask-cluster", "local", "--cores", cores, "--forceall", **allocation)
+        assert run.code == 0, run.text
+        assert f"1 worker, {threads} threads" in run.text
 
 
 def test_unknown_cluster(project: Project) -> None:

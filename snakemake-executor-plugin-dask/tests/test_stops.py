@@ -42,7 +42,7 @@ def begin_endless(project: Project) -> object:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.thorough)]
+    "number", [signal.SIGINT, signal.SIGTERM]
 )
 def test_asked_to_stop_once(project: Project, number: int) -> None:
     process = begin_endless(project)
@@ -94,7 +94,7 @@ def test_what_begins_while_the_run_is_asked_to_stop(project: Project, number: in
 
 
 @pytest.mark.parametrize(
-    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.thorough)]
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
 )
 def test_asked_to_stop_twice(project: Project, number: int) -> None:
     process = begin_endless(project)
