@@ -231,7 +231,8 @@ def differing(ours: dict[str, pd.DataFrame], theirs: dict[str, pd.DataFrame]) ->
         size = np.nanmedian(np.abs(a)) if np.isfinite(a).any() else 0.0
         near = np.isclose(a, b, rtol=1e-6, atol=1e-6 * size, equal_nan=True)
         shares[name] = 1 - float(near.mean())
-    return {name: share for name, share in shares.items() if share > 1e-4}
+    # A rank may differ as much as it likes where values are the same but for rounding.
+    return {name: share for name, share in shares.items() if share > 1e-3}
 
 
 def limits(folder: Path) -> tuple[float, float]:
