@@ -41,9 +41,7 @@ def begin_endless(project: Project) -> object:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "number", [signal.SIGINT, signal.SIGTERM]
-)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_asked_to_stop_once(project: Project, number: int) -> None:
     process = begin_endless(project)
     project.main(process).send_signal(number)
