@@ -8,8 +8,6 @@ from typing import Literal, TypeAlias
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import fcluster, linkage
-from scipy.spatial.distance import squareform
 
 from deriv_ops.kernels import Floats, like
 from deriv_ops.kernels import values as values_of
@@ -104,14 +102,17 @@ def _by_level(values: Floats, levels: int, method: Method) -> Floats:
         # The distances are squared: what is huge is brought down first, which changes no group.
         largest = np.abs(observations).max()
         scale = largest if largest > HUGE else 1.0
-        tree = linkage(observations[:, None] / scale, method)
-        labels[present] = _ordered(fcluster(tree, levels, "maxclust"), observations)
+        labels[present] = _ordered(
+            _cut(observations[:, None] / scale, levels, method), observations
+        )
     else:
         labels[present] = 0
     return labels
 
 
 def _by_correlation(sums: PairSums, levels: int, method: Method, min_periods: int) -> Floats:
+    from scipy.spatial.distance import squareform
+
     observed = sums.count.diagonal()
     present = observed >= min_periods
     labels = np.full(len(present), np.nan)
@@ -119,12 +120,21 @@ def _by_correlation(sums: PairSums, levels: int, method: Method, min_periods: in
         rho = sums.correlations(min_periods)[np.ix_(present, present)]
         distance = np.sqrt(2 * (1 - rho))
         np.fill_diagonal(distance, 0.0)
-        tree = linkage(squareform(distance, checks=False), method)
+        groups = _cut(squareform(distance, checks=False), levels, method)
         level = sums.origin[present] + sums.sums.diagonal()[present] / observed[present]
-        labels[present] = _ordered(fcluster(tree, levels, "maxclust"), level)
+        labels[present] = _ordered(groups, level)
     else:
         labels[present] = 0
     return labels
+
+
+def _cut(observed: Floats, levels: int, method: Method) -> NDArray[np.int32]:
+    """Return the groups of observations, or of what has these distances (condensed)."""
+    # Here, because who plans a catalog imports its operators: this takes longer than all of them.
+    from scipy.cluster.hierarchy import fcluster, linkage
+
+    groups: NDArray[np.int32] = fcluster(linkage(observed, method), levels, "maxclust")
+    return groups
 
 
 def _ordered(groups: NDArray[np.int32], level: Floats) -> Floats:
