@@ -21,6 +21,7 @@ from snakemake.logging import logger
 from snakemake_interface_common.exceptions import WorkflowError
 
 from . import clusters, ledger
+from .jobs import suits
 from .ledger import LEASE_SECONDS
 from .machines import Machines
 from .task import Begun, Joined, Notice, Outcome, Submission, Task
@@ -31,7 +32,7 @@ quiet_logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 30.0
 WORKER_SECONDS = 120.0
-# After which it is said that the first worker is waited for.
+# After which it is said that a worker is waited for.
 PATIENCE_SECONDS = 5.0
 # After which a job that began in the moment it was withdrawn has noted so.
 SETTLE_SECONDS = 0.3
@@ -196,6 +197,26 @@ class Session:
         match event[1]:
             case {"action": "remove-worker", "worker": address}:
                 self.machines.leave(address)
+                # A cluster made for the run says itself what it waits for.
+                if not self.machines.planned:
+                    timer = threading.Timer(PATIENCE_SECONDS, self._tell_waiting)
+                    timer.daemon = True
+                    timer.start()
+
+    def _tell_waiting(self) -> None:
+        """Say how many jobs wait for a worker that can run them, if there is none any more."""
+        with self.changed:
+            present = list(self.machines.present.values())
+            waiting = [
+                submission
+                for submission in self.out.values()
+                if not any(suits(offer, submission.resources) for offer in present)
+            ]
+        if waiting and not self.closing:
+            logger.warning(
+                f"Dask, {self.cluster.describe()}: no worker is left that can run {len(waiting)} "
+                "of the jobs; they wait for one to join."
+            )
 
     def _count_begin(self, key: str) -> None:
         # Sent again, a task has one more part in its name.

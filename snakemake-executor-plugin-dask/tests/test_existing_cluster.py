@@ -64,7 +64,7 @@ def test_worker_dies(project: Project, cluster: DaskCluster, by_file: bool) -> N
 
 
 def test_all_workers_die(project: Project, cluster: DaskCluster) -> None:
-    """The run waits for others."""
+    """The run says that it waits for others, and does."""
     write_many(project)
     workers = [cluster.worker(), cluster.worker()]
     process = project.start("--dask-cluster", cluster.address)
@@ -72,6 +72,7 @@ def test_all_workers_die(project: Project, cluster: DaskCluster) -> None:
     for worker in workers:
         worker.kill()
         worker.wait()
+    project.wait_for(lambda: "they wait for one to join" in process.stderr.read_text())
     cluster.worker()
     run = project.finish(process)
     assert run.code == 0, run.text

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from concurrent.futures import Future
+from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,7 +20,7 @@ import pytest
 from conftest import Project, gone
 from snakemake.utils import available_cpu_count
 
-from snakemake_executor_plugin_dask import Executor, jobs, ledger, machine
+from snakemake_executor_plugin_dask import Executor, ExecutorSettings, jobs, ledger, machine
 from snakemake_executor_plugin_dask.clusters import processes
 from snakemake_executor_plugin_dask.forkserver import ForkServer, Ready
 from snakemake_executor_plugin_dask.machines import Machines
@@ -42,9 +43,9 @@ def test_import_is_light() -> None:
 def test_settings_have_help(project: Project) -> None:
     command = [sys.executable, "-m", "snakemake", "--help"]
     text = subprocess.run(command, capture_output=True, text=True).stdout
-    for name in ("cluster", "threads", "memory-mb", "preload", "handover-mb", "lost-retries"):
-        assert f"--dask-{name}" in text
-        assert f"SNAKEMAKE_DASK_{name.replace('-', '_').upper()}" in text
+    for setting in fields(ExecutorSettings):
+        assert f"--dask-{setting.name.replace('_', '-')}" in text
+        assert f"SNAKEMAKE_DASK_{setting.name.upper()}" in text
 
 
 def test_settings_from_profile_and_environment(project: Project) -> None:
