@@ -12,7 +12,7 @@
 The pandas operators are those of `pandas_operators.py`. Memory is the sum of what the processes
 have for themselves (USS), sampled, and of what is kept in memory for other jobs; CPU that of all
 processes. A run has ended when its files are on the disk, if that is where they go. Of the results,
-some are compared with those of the other engines; if they differ, the command fails in the end.
+some are compared with those of the other engines; if any but ranks differ, the command fails.
 
 *limit* is the least that the machine would need for ours: the larger of the CPU time of reading the
 tables and of the operators alone, in one process with nothing kept that isn't needed, over the
@@ -226,13 +226,20 @@ def differing(ours: dict[str, pd.DataFrame], theirs: dict[str, pd.DataFrame]) ->
     shares = {}
     for name, frame in theirs.items():
         if not all(dtype.kind == "f" for dtype in ours[name].dtypes):
-            continue  # a table of text, as it came
+            shares[name] = float(not frame.equals(ours[name]))  # a table of text, as it came
+            continue
         a, b = ours[name].to_numpy(), frame.reindex_like(ours[name]).to_numpy()
         size = np.nanmedian(np.abs(a)) if np.isfinite(a).any() else 0.0
         near = np.isclose(a, b, rtol=1e-6, atol=1e-6 * size, equal_nan=True)
         shares[name] = 1 - float(near.mean())
-    # A rank may differ as much as it likes where values are the same but for rounding.
-    return {name: share for name, share in shares.items() if share > 1e-3}
+    return {name: share for name, share in shares.items() if share > 1e-4}
+
+
+def is_rank(variable) -> bool:
+    """Whether a variable is made by the operator `rank`."""
+    from deriv_ops import Var
+
+    return isinstance(variable, Var) and variable.operator.name == "rank"
 
 
 def limits(folder: Path) -> tuple[float, float]:
@@ -305,13 +312,16 @@ def main() -> None:
                 else:
                     command = by_snakemake(engine, catalog, tables, results)
                 m = done[engine] = measured(command, results)
-                names = [str(v.name) for v in wanted_of(catalog, tables)]
+                wanted = wanted_of(catalog, tables)
+                names = [str(v.name) for v in wanted]
+                ranks = {str(v.name) for v in wanted if is_rank(v)}
                 if engine == "ours":
                     ours = sampled(names, results)
                 elif engine in ("local", "futures") and "ours" in done:
                     theirs = sampled(names, results)
                     other = differing(ours, theirs)
-                    failed |= bool(other)
+                    # Ranks of what is the same but for rounding differ as they like: shown only.
+                    failed |= any(name not in ranks for name in other)
                     print(f"{len(theirs)} results compared with {engine}: {other or 'the same'}")
                 if engine == "kernels":
                     work = float((results.parent / "output.txt").read_text())

@@ -202,8 +202,7 @@ def run_script(payload: dict[str, Any], iteration: int | None) -> tuple[int, dic
             logger=importlib.import_module("snakemake.logging").logger,
         )
         if payload["shell_exec"] is not None:
-            module.__dict__["shell"] = importlib.import_module("snakemake.shell").shell
-            module.__dict__["shell"].executable(payload["shell_exec"])
+            importlib.import_module("snakemake.shell").shell.executable(payload["shell_exec"])
         exec(compile(source, filename, "exec", dont_inherit=True), module.__dict__)
     except SystemExit as exit_:
         if exit_.code is None or isinstance(exit_.code, int):
