@@ -1,10 +1,12 @@
 """Snakemake executor plugin that runs jobs on warm Dask workers."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from snakemake_interface_executor_plugins.settings import CommonSettings, ExecutorSettingsBase
 
-from .executor import Executor
+if TYPE_CHECKING:
+    from .executor import Executor
 
 __all__ = ["Executor", "ExecutorSettings", "common_settings"]
 
@@ -116,3 +118,12 @@ class ExecutorSettings(ExecutorSettingsBase):  # type: ignore[misc]
             "type": str,
         },
     )
+
+
+def __getattr__(name: str) -> Any:
+    # The processes of a cluster import this package, too, and need no executor.
+    if name == "Executor":
+        from .executor import Executor
+
+        return Executor
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -274,11 +274,20 @@ def finish() -> None:
     threading.excepthook = lambda _: None
     clear_main()
     gc.collect()
-    # A file that was never closed is flushed by an ordinary exit.
-    for thing in gc.get_objects():
-        if isinstance(thing, _io._IOBase):
-            with contextlib.suppress(OSError, ValueError):
-                thing.flush()
+    # What an ordinary exit does for a file that was never closed.
+    flush(open_files())
+
+
+def open_files() -> Iterable[io.IOBase]:
+    """Return the file objects that the garbage collector knows of."""
+    return (thing for thing in gc.get_objects() if issubclass(type(thing), _io._IOBase))
+
+
+def flush(files: Iterable[io.IOBase]) -> None:
+    """Write out what is still in memory, of those that are open."""
+    for file in files:
+        with contextlib.suppress(OSError, ValueError):
+            file.flush()
 
 
 def clear_main() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import gc
 import os
 import secrets
 import shlex
@@ -11,6 +12,7 @@ import shutil
 import signal
 import sys
 import threading
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO
@@ -245,6 +247,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
         described = self.session.cluster.describe()
         self.logger.info(f"Dask: {described}", extra={"dask_run": dask_run})
         jobs.limit_threads(self.workflow, self.session.machines.kinds)
+        _keep_plan()
 
     def _cores(self) -> int | None:
         """Return what `--cores` asks for, if it is a number.
@@ -371,6 +374,19 @@ class Executor(RealExecutor):  # type: ignore[misc]
     def _in_background(function: Callable[[], Any]) -> None:
         """Call from a thread, where locks that the main thread holds can be waited for."""
         threading.Thread(target=function, daemon=True).start()
+
+
+def _keep_plan() -> None:
+    """Have the garbage collector leave alone what there is: the plan lasts as long as the run.
+
+    It would look through it while jobs run, and when the interpreter ends.
+    """
+    from .child import flush, open_files
+
+    files = [weakref.ref(file) for file in open_files()]
+    # The interpreter's end doesn't find those any more that a workflow has never closed.
+    atexit.register(lambda: flush(file for reference in files if (file := reference())))
+    gc.freeze()
 
 
 def _names(text: str) -> list[str]:

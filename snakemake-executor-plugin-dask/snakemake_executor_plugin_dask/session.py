@@ -161,9 +161,15 @@ class Session:
                 quiet_logger.info("%s jobs not sent: %s", len(batch), error)
                 self._recover()
                 return
-            for submission, future in zip(batch, futures, strict=True):
+            sent = list(zip(batch, futures, strict=True))
+            for submission, future in sent:
                 submission.future = future
-                future.add_done_callback(partial(self._ended, submission))
+            self.client.loop.add_callback(self._listen, sent)
+
+    def _listen(self, sent: list[tuple[Submission, Any]]) -> None:
+        """Have the ends of jobs told. In the client's thread, which each callback would wake."""
+        for submission, future in sent:
+            future.add_done_callback(partial(self._ended, submission))
 
     @staticmethod
     def _keep_from_beginning(submission: Submission) -> bool:

@@ -76,8 +76,11 @@ class State:
         for name, logger in _loggers().items():
             _restore_logger(logger, self.loggers.get(name, (logging.NOTSET, [], [], True, False)))
         if os.environ != self.environ:
-            os.environ.clear()
-            os.environ.update(self.environ)
+            for name in os.environ.keys() - self.environ.keys():
+                del os.environ[name]
+            for name, value in self.environ.items():
+                if os.environ.get(name) != value:
+                    os.environ[name] = value
             time.tzset()
         # Looked up anew when a job asks for it: each may have a `tmpdir` of its own.
         tempfile.tempdir = None
@@ -127,6 +130,7 @@ def _lasting() -> tuple[Any, ...]:
         atexit._ncallbacks(),
         len(os.listdir("/proc/self/fd")),  # noqa: PTH208
         os.getpriority(os.PRIO_PROCESS, 0),
+        os.sched_getscheduler(0),
         os.sched_getaffinity(0),
         signal.pthread_sigmask(signal.SIG_BLOCK, ()),
         vars(builtins).copy(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -161,3 +162,29 @@ def test_why_there_is_no_process(project: Project) -> None:
     run = project.run("--dask-preload", "no_forks", PYTHONPATH=path)
     assert run.code == 1
     assert "no process for the job: could not fork: Resource temporarily unavailable" in run.text
+
+
+def test_plan_is_kept_from_the_garbage_collector(project: Project) -> None:
+    """And what a Snakefile has written to a file that it never closes is there after the run."""
+    project.write(
+        "Snakefile",
+        """
+        import gc
+        unclosed = open("unclosed.txt", "w")
+        unclosed.write("written")
+        class Cycle: pass
+        cycle = Cycle()
+        cycle.itself, cycle.file = cycle, unclosed
+        rule one:
+            output: "one.txt"
+            shell: "touch {output}"
+        onsuccess:
+            print(f"frozen: {gc.get_freeze_count()}, collected: {gc.isenabled()}")
+        """,
+    )
+    # A process of its own: a fork ends without taking the interpreter apart.
+    run = subprocess.run(COMMAND, cwd=project.path, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    [frozen] = re.findall(r"frozen: (\d+), collected: True", run.stdout + run.stderr)
+    assert int(frozen) > 10_000
+    assert project.read("unclosed.txt") == "written"

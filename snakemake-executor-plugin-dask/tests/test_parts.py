@@ -34,6 +34,7 @@ def test_import_is_light() -> None:
     heavy = ("dask", "distributed", "pandas", "numpy", "pyarrow", "snakemake.workflow")
     code = (
         "import sys, snakemake_executor_plugin_dask\n"
+        "snakemake_executor_plugin_dask.Executor\n"
         f"print([name for name in {heavy} if name in sys.modules])"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
@@ -394,3 +395,11 @@ def test_local_cluster_listens_on_loopback_only(project: Project) -> None:
     }
     assert addresses == {"127.0.0.1"}
     assert project.finish(process).code == 0
+
+
+def test_jobs_leave_precedence_to_what_feeds_them(project: Project) -> None:
+    project.write("Snakefile", "rule one:\n    output: 'one.txt'\n    script: 'one.py'\n")
+    script = "import os; open(snakemake.output[0], 'w').write(str(os.sched_getscheduler(0)))\n"
+    project.write("one.py", script)
+    assert project.run().code == 0
+    assert project.read("one.txt") == str(os.SCHED_BATCH)

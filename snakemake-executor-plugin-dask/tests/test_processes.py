@@ -120,6 +120,7 @@ def test_what_is_put_back(project: Project) -> None:
                 "import resource; resource.setrlimit(resource.RLIMIT_CORE, (0, 0))",
                 "import builtins; builtins.leftover = 1",
                 "import os; os.nice(1)",
+                "import os; os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))",
                 "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})",
                 "import signal; signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])",
             )

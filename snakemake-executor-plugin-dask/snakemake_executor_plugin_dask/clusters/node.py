@@ -10,6 +10,7 @@ keys (see `tls.py`) they are for this machine alone.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -95,6 +96,10 @@ def main() -> None:
     # Both are for the main process to handle, which then ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # What wakes up shall not push aside what runs: Snakemake itself, or a job. Jobs inherit it.
+    # Some containers don't allow it.
+    with contextlib.suppress(PermissionError):
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     dask.config.set(CONFIG | tls.WITHOUT_PAGES)
     quiet()
     match sys.argv[1:]:

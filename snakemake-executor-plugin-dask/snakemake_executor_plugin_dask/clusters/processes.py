@@ -6,6 +6,7 @@ They end when their standard input does, that is at the latest when the main pro
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +29,8 @@ def spawn(
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE if listen else file,
             stderr=file,
+            # NumPy would start one for each CPU when it is imported.
+            env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
             start_new_session=True,
         )
 
