@@ -1,5 +1,6 @@
 # What all rules share: the checked configuration and the catalog.
 
+import gc
 import time
 from functools import partial
 from pathlib import Path

@@ -31,3 +31,7 @@ for spec in rule_specs(CATALOG, CONFIG):
 # whenever it formats a text, such as a rule's message. The rules have their functions themselves.
 for variable in CATALOG:
     globals().pop(f"__{variable.name}", None)
+
+# The rules last as long as the run: the garbage collector shall not look through them again and
+# again while Snakemake plans.
+gc.freeze()
