@@ -1,8 +1,9 @@
 """Exponentially weighted moments, by the recursions of pandas (adjust=True, ignore_na=False).
 
 A value's weight is by its age in rows, so that a missing row keeps its place; what was last
-computed is held over it. Means are computed as pandas does, to the last bit; the recursions of
-variances and correlations are written with fewer divisions.
+computed is held over it. Infinite values are taken for missing ones. Means are computed as pandas
+does, to the last bit; the recursions of variances and correlations are written with fewer
+divisions.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def _mean_row(
 ) -> None:
     for c in range(len(values)):
         value, old, before = values[c], average[c], weight[c] * (1.0 - alpha)
-        seen = value == value
+        seen = abs(value) < np.inf
         one = 1.0 if seen else 0.0
         # The same value again leaves the mean exactly as it is.
         moved = (before * old + value) / (before + 1.0) if (seen and value != old) else old
@@ -74,7 +75,7 @@ def _variance_row(
     decay = 1.0 - alpha
     for c in range(len(values)):
         value, old, first = values[c], average[c], count[c] == 0.0
-        seen = value == value
+        seen = abs(value) < np.inf
         one = 1.0 if seen else 0.0
         before, squares = weight[c] * decay, squared[c] * (decay * decay)
         # One division serves both: of mean m and variance v with weight w, a value a step d away
@@ -127,7 +128,7 @@ def _correlation_row(
     decay = 1.0 - alpha
     for c in range(len(xs)):
         x, y, first = xs[c], ys[c], count[c] == 0.0
-        seen = (x == x) & (y == y)
+        seen = (abs(x) < np.inf) & (abs(y) < np.inf)
         before = weight[c] * decay
         # As for the variance.
         inverse = 1.0 / (before + 1.0)

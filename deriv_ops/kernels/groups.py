@@ -1,6 +1,7 @@
 """Means and deviations of groups of columns, row by row.
 
 Groups come as codes, -1 for a column that has none: one row of them for all, or one for each row.
+Infinite values are taken for missing ones.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ def weighted_means(x: Floats, weights: Floats, codes: Codes, groups: int) -> Flo
         total[:] = 0.0
         for c in range(columns):
             group, value, weight = code[c], values[c], weights[row, c]
-            if group >= 0 and value == value and weight > 0.0:
+            if group >= 0 and abs(value) < np.inf and 0.0 < weight < np.inf:
                 sum_of_weights[group] += weight
                 total[group] += weight * value
         for group in range(groups):
@@ -96,7 +97,8 @@ def spread(x: Floats, codes: Codes, of_groups: Floats) -> Floats:
         code, values = codes[row % len(codes)], x[row]
         for c in range(columns):
             group, value = code[c], values[c]
-            out[row, c] = of_groups[row, group] if (group >= 0 and value == value) else np.nan
+            known = group >= 0 and abs(value) < np.inf
+            out[row, c] = of_groups[row, group] if known else np.nan
     return out
 
 
@@ -148,7 +150,7 @@ def _gather(
     if row == 0 or (len(codes) > 1 and not _same(code, codes[row - 1])):
         _place(code, places, starts)
     for c in range(len(values)):
-        room[places[c]] = values[c]
+        room[places[c]] = values[c] if abs(values[c]) < np.inf else np.nan
     room[starts[-1]] = np.nan
 
 

@@ -12,7 +12,12 @@ from deriv_ops.operators.conventions import is_dated
 from deriv_ops.operators.declare import Frame, Groups, operator
 
 
-@operator("cross section", missing="kept", aliases={"clusterishito": "time_varying"})
+@operator(
+    "cross section",
+    missing="kept",
+    aliases={"clusterishito": "time_varying"},
+    takes_infinite=True,
+)
 def calc_dev_by(
     x: Frame,
     groups: Groups | None = None,

@@ -11,7 +11,13 @@ from deriv_ops.operators._types import Observations
 from deriv_ops.operators.declare import Frame, operator
 
 
-@operator("time series", lookback=None, missing="left out", aliases={"minp": "min_periods"})
+@operator(
+    "time series",
+    lookback=None,
+    missing="left out",
+    aliases={"minp": "min_periods"},
+    takes_infinite=True,
+)
 def ewmmean(x: Frame, /, span: Annotated[float, Ge(1)], min_periods: Observations = 0) -> Frame:
     """Exponentially weighted mean, as pandas' ``ewm(span, min_periods).mean()``.
 

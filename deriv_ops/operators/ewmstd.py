@@ -19,6 +19,7 @@ ROWS_A_YEAR = 260
     lookback=None,
     missing="left out",
     aliases={"annulize": "annualize", "minp": "min_periods"},
+    takes_infinite=True,
 )
 def ewmstd(
     x: Frame,

@@ -10,7 +10,7 @@ from deriv_ops.operators._groups import codes_of
 from deriv_ops.operators.declare import Frame, Groups, operator
 
 
-@operator("cross section", missing="left out")
+@operator("cross section", missing="left out", takes_infinite=True)
 def weighted_mean(
     x: Frame,
     weights: Frame,

@@ -8,7 +8,7 @@ from deriv_ops.operators._groups import codes_of
 from deriv_ops.operators.declare import Frame, Groups, operator
 
 
-@operator("cross section", missing="kept")
+@operator("cross section", missing="kept", takes_infinite=True)
 def zscore_by(x: Frame, groups: Groups | None = None, /, by: str | None = None) -> Frame:
     """Each share less the mean of its group on that date, over the group's sample deviation.
 
