@@ -377,10 +377,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
 
 
 def _keep_plan() -> None:
-    """Have the garbage collector leave alone what there is: the plan lasts as long as the run.
-
-    It would look through it while jobs run, and when the interpreter ends.
-    """
+    """Have the garbage collector look through the plan, which lasts as long as the run, no more."""
     from .child import flush, open_files
 
     files = [weakref.ref(file) for file in open_files()]

@@ -395,11 +395,3 @@ def test_local_cluster_listens_on_loopback_only(project: Project) -> None:
     }
     assert addresses == {"127.0.0.1"}
     assert project.finish(process).code == 0
-
-
-def test_jobs_leave_precedence_to_what_feeds_them(project: Project) -> None:
-    project.write("Snakefile", "rule one:\n    output: 'one.txt'\n    script: 'one.py'\n")
-    script = "import os; open(snakemake.output[0], 'w').write(str(os.sched_getscheduler(0)))\n"
-    project.write("one.py", script)
-    assert project.run().code == 0
-    assert project.read("one.txt") == str(os.SCHED_BATCH)

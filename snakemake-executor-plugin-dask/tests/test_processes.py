@@ -1,4 +1,4 @@
-"""Processes that run one job after another, on request."""
+"""Processes of jobs: how they run, and those that run one job after another, on request."""
 
 from __future__ import annotations
 
@@ -311,3 +311,11 @@ def test_idle_processes_are_few(tmp_path: Path) -> None:
     assert (again["c"], again["b"]) == (first["c"], first["b"])
     assert again["a"] != first["a"]
     assert not Path(f"/proc/{first['a']}").exists() or os.getpid() == first["a"]
+
+
+def test_jobs_leave_precedence_to_what_feeds_them(project: Project) -> None:
+    project.write("Snakefile", "rule one:\n    output: 'one.txt'\n    script: 'one.py'\n")
+    script = "import os; open(snakemake.output[0], 'w').write(str(os.sched_getscheduler(0)))\n"
+    project.write("one.py", script)
+    assert project.run().code == 0
+    assert project.read("one.txt") == str(os.SCHED_BATCH)
