@@ -165,11 +165,12 @@ def by_snakemake(engine: str, catalog: str, tables: Path, results: Path) -> list
     launch = results.parent / "names.txt"
     launch.write_text("\n".join(names))
     command = [sys.executable, "-m", "snakemake", "--directory", str(results.parent)]
-    command += ["--snakefile", str(ROOT / "Snakefile"), "--quiet", "all", "--scheduler", "greedy"]
+    command += ["--snakefile", str(ROOT / "Snakefile"), "--quiet", "all"]
     if engine == "ours":
-        command += ["--profile", str(ROOT / "profiles/local")]
+        command += ["--profile", str(ROOT / "profiles/local"), "--scheduler", "dask"]
     else:
-        command += ["--executor", "local", "--cores", str(len(os.sched_getaffinity(0)))]
+        command += ["--executor", "local", "--scheduler", "greedy"]
+        command += ["--cores", str(len(os.sched_getaffinity(0)))]
     configured += [f"vars_to_launch={launch}"] if names else []
     return [*command, "--configfile", str(ROOT / "config/config.yaml"), "--config", *configured]
 

@@ -27,7 +27,7 @@ rule one:
     script: "one.py"
 """
 JOBQUEUE = "jobqueue: {slurm: {cores: 2, memory: 2GB, processes: 1, walltime: '00:30:00'}}"
-SNAKEMAKE = ["snakemake", "--scheduler", "greedy", "--quiet", "all", "--jobs", "10000"]
+SNAKEMAKE = ["snakemake", "--scheduler", "dask", "--quiet", "all", "--jobs", "10000"]
 MODULE = [sys.executable, "-P", "-m", "snakemake_executor_plugin_dask.mpi", *SNAKEMAKE[1:]]
 ALLOCATION = ["--ntasks-per-node=1", "--cpus-per-task=2", "--mem=2G", "--time=30"]
 

@@ -6,8 +6,9 @@
 Every figure is a ratio of two times measured in the same run on the same machine, each the better
 of two:
 
-* jobs that do nothing, against an executor that only prepares each job, touches its outputs and
-  reports: the least that Snakemake itself needs for a job; how that and the main process grow;
+* jobs that do nothing, against *floor*, an executor that only prepares each job, touches its
+  outputs and reports: the least that Snakemake itself needs for a job, with its own `greedy`
+  scheduler, and with ours as *selected*; how that and the main process grow;
 * jobs that read, standardize and write one Parquet frame, by pandas alone or by the operators of
   this project, against Snakemake's local executor with the same script, and against the same
   function in a loop in one process;
@@ -191,13 +192,15 @@ class Bench:
         dask = ["-j", "10000", "--dask-threads", str(self.threads), *options]
         size = {
             "floor": ["-j", "10000"],
+            "selected": ["-j", "10000"],
             "fork": [*dask, "--dask-jobs-per-process", "1"],
             "kept": [*dask, "--dask-jobs-per-process", "1000"],
             "local": ["--cores", str(self.threads)],
         }[kind]
-        executor = "dask" if kind in KINDS else kind
+        executor = "dask" if kind in KINDS else "floor" if kind == "selected" else kind
+        scheduler = "greedy" if kind in ("floor", "local") else "dask"
         command = [sys.executable, "-m", "snakemake", "--executor", executor, *size]
-        command += ["--scheduler", "greedy", "--quiet", "all", "--config", f"count={count}"]
+        command += ["--scheduler", scheduler, "--quiet", "all", "--config", f"count={count}"]
         began = time.perf_counter()
         process = subprocess.Popen(
             command,
@@ -244,19 +247,19 @@ def nothing(bench: Bench, counts: list[int]) -> None:
     """Print the cost of jobs that do nothing."""
     bench.write("Snakefile", NOTHING)
     bench.write("nothing.py", "open(snakemake.output[0], 'w').close()\n")
-    kinds = ("floor", *KINDS)
+    kinds = ("floor", "selected", *KINDS)
     few = bench.best(kinds, FEW)
     print(f"\nFirst of {FEW} jobs, s after the start of the command")
     for kind, timing in few.items():
         print(f"{kind:20}{timing.first_job:9.1f}")
-    print("\nJobs that do nothing    ms a job  of floor  from first job on  of floor  first job")
+    print("\nJobs that do nothing       ms a job  of floor  from first job on  of floor  first job")
     runs = {count: bench.best(kinds, count) for count in counts}
     for count, timings in runs.items():
         floor = timings["floor"]
         for kind, timing in timings.items():
             rest, floor_rest = (t.wall - t.first_job for t in (timing, floor))
             print(
-                f"{count:6} rules, {kind:6}{timing.wall / count * 1e3:12.1f}"
+                f"{count:6} rules, {kind:9}{timing.wall / count * 1e3:12.1f}"
                 f"{timing.wall / floor.wall:9.2f}x{rest / count * 1e3:19.1f}"
                 f"{rest / floor_rest:9.2f}x{timing.first_job:9.1f} s"
             )
@@ -265,7 +268,7 @@ def nothing(bench: Bench, counts: list[int]) -> None:
         for kind, timing in timings.items():
             parts = [timing.at(part) for part in (0.25, 0.5, 1.0)]
             text = "".join(f"{memory:12.0f} /{threads:3}" for memory, threads in parts)
-            print(f"{count:6} rules, {kind:6}     {text}")
+            print(f"{count:6} rules, {kind:9}  {text}")
     if len(counts) > 1:
         less, more = min(counts), max(counts)
         print(f"\nA job of {more} over one of {less}    of all   from first job on")

@@ -54,7 +54,7 @@ onsuccess:
 onerror:
     wait_for_view(logger, workflow.logger_manager.get_log_handlers(), False)
 """
-DASK = ["--executor", "dask", "--scheduler", "greedy", "--dask-threads", "2", "--jobs", "99"]
+DASK = ["--executor", "dask", "--scheduler", "dask", "--dask-threads", "2", "--jobs", "99"]
 DASK += ["--dask-records", "records", "--dask-preload", ""]
 LOCAL = ["--cores", "2"]
 VIEW = ["--logger", "catalog", "--logger-catalog-records", "records", "--keep-going"]

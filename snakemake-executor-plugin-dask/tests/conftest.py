@@ -66,9 +66,10 @@ class Project:
     def start(self, *arguments: str, executor: str = "dask", **env: str) -> Process:
         """Start Snakemake, in a session of its own as a terminal would."""
         jobs = ["-j", "1000"] if executor == "dask" else ["--cores", "2"]
+        scheduler = "dask" if executor == "dask" else "greedy"
         if executor == "dask" and not any(a.startswith("--dask-cluster") for a in arguments):
             jobs += ["--dask-threads", "2"]
-        command = ["--executor", executor, *jobs, "--scheduler", "greedy", "--nocolor", *arguments]
+        command = ["--executor", executor, *jobs, "--scheduler", scheduler, "--nocolor", *arguments]
         printed = self.path.with_name(f"{self.path.name}.{len(self.processes)}")
         process = self.zygote.start(
             *("snakemake", *command),

@@ -73,7 +73,7 @@ class Project:
         printed = self.path / "printed"
         printed.write_text("")
         process = zygote().start(
-            *("snakemake", "--scheduler", "greedy", *arguments),
+            *("snakemake", "--scheduler", "dask", *arguments),
             cwd=self.path,
             env=os.environ | env,
             stdout=printed,

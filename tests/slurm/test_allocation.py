@@ -29,7 +29,7 @@ def submit(
         shutil.copytree(ROOT / "profiles" / name, project.path / name, dirs_exist_ok=True)
         config = project.path / name / "config.yaml"
         text = re.sub("(dask-preload|logger): .*", "", config.read_text()).replace("profiles/", "")
-        config.write_text(text + "scheduler: greedy\n")
+        config.write_text(text + "scheduler: dask\n")
     edit(project.path / "mpi/run.sh", "interface=ib0", "interface=lo")
     edit(project.path / "mpi/run.sh", "--nthreads 28", "--nthreads 2")
     set_up(project.path)

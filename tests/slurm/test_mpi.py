@@ -19,7 +19,7 @@ from .listening import ask, check_listening
 
 pytestmark = pytest.mark.mpi
 
-MANY_ARGUMENTS = ["--executor", "dask", "--jobs", "10000", "--scheduler", "greedy"]
+MANY_ARGUMENTS = ["--executor", "dask", "--jobs", "10000", "--scheduler", "dask"]
 
 
 @pytest.fixture

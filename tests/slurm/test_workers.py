@@ -19,7 +19,7 @@ FULL = re.compile(r"Slurm: 2 jobs asked for, 0 running, .* waiting \(")
 
 
 def test_run_inside_a_slurm_job(project: Project, slurm: Slurm):
-    arguments = "--executor dask --dask-cluster slurm --dask-workers 2 --scheduler greedy"
+    arguments = "--executor dask --dask-cluster slurm --dask-workers 2 --scheduler dask"
     command = f"snakemake {arguments} --dask-config jobqueue.yaml --jobs 1000 --config count=20"
     options = ["--cpus-per-task=1", "--mem=3G", "--ntasks=2", f"--chdir={project.path}"]
     job = run("sbatch", "--parsable", *options, "--output=printed", f"--wrap={command}").strip()
