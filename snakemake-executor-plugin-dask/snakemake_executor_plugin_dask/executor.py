@@ -37,6 +37,8 @@ START = Path.cwd()
 # Jobs are prepared and sent in parts: a small one first, so that the workers have something to do.
 FIRST_PART = 16
 PART = 128
+# What every script needs of Snakemake.
+SNAKEMAKE_MODULES = ("snakemake.iocontainers", "snakemake.logging")
 
 
 class Executor(RealExecutor):  # type: ignore[misc]
@@ -210,11 +212,13 @@ class Executor(RealExecutor):  # type: ignore[misc]
         self.folder = runs / run
         self.folder.mkdir(parents=True, mode=0o700)
         owner.note(self.folder)
+        preload = [*SNAKEMAKE_MODULES, *_names(settings.preload)]
         request = clusters.Request(
             name=settings.cluster,
             folder=self.folder,
             threads=settings.threads or self._cores(),
             memory_mb=settings.memory_mb,
+            preload=tuple(preload),
             workers=clusters.parse_workers(settings.workers),
             config=START / settings.config if settings.config else None,
             start=START,
@@ -230,7 +234,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
         self.stopping = False
         # Whether jobs that Snakemake still sends are given back to it.
         self.refusing = False
-        preload, optional = map(_names, (settings.preload, type(settings).preload))
+        optional = _names(type(settings).preload)
         limit = None if settings.handover_mb is None else settings.handover_mb * 2**20
         runner = JobRunner(run, preload, optional, limit, settings.jobs_per_process)
         self.session = Session(cluster, request.log, run, runner, self._ended)

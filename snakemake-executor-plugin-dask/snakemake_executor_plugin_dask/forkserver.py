@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from .ledger import kill_session
 from .process import Exit, Process
@@ -35,6 +35,37 @@ SINGLE_THREADED = {
 
 class ServerLostError(RuntimeError):
     """The fork server is gone, and with it the jobs it ran."""
+
+
+class Launched(NamedTuple):
+    """A server that has been started, and this end of the socket to it."""
+
+    process: subprocess.Popen[bytes]
+    control: socket.socket
+
+
+# Those that were started before it was known what for, by what they preload.
+_ahead: dict[tuple[str, ...], Launched] = {}
+
+
+def launch(preload: Sequence[str]) -> Launched:
+    """Start a server, which begins to import."""
+    control, remote = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    command = [sys.executable, "-P", "-m", f"{__package__}.server"]
+    with remote:
+        process = subprocess.Popen(
+            [*command, str(remote.fileno()), json.dumps(list(preload))],
+            pass_fds=[remote.fileno()],
+            stdin=subprocess.DEVNULL,
+            env=KEEP_MEMORY | os.environ | SINGLE_THREADED,
+            start_new_session=True,
+        )
+    return Launched(process, control)
+
+
+def launch_ahead(preload: Sequence[str]) -> None:
+    """Start a server for the first `ForkServer` of this process that is to preload the same."""
+    _ahead[tuple(preload)] = launch(preload)
 
 
 @dataclass(frozen=True)
@@ -74,16 +105,12 @@ class ForkServer:
         self.lost = False
         self.withdrawn: set[str] = set()
         self.lock = threading.Lock()
-        self.control, remote = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        command = [sys.executable, "-P", "-m", f"{__package__}.server"]
-        with remote:
-            self.process = subprocess.Popen(
-                [*command, str(remote.fileno()), json.dumps(list(preload)), json.dumps(open_files)],
-                pass_fds=[remote.fileno()],
-                stdin=subprocess.DEVNULL,
-                env=KEEP_MEMORY | os.environ | environment | SINGLE_THREADED,
-                start_new_session=True,
-            )
+        ahead = _ahead.pop(tuple(preload), None)
+        self.process, self.control = ahead if ahead else launch(preload)
+        # A server that is gone already is noticed below.
+        with contextlib.suppress(OSError):
+            setting = {"environment": environment, "open_files": open_files}
+            self.control.send(json.dumps(setting).encode())
         self.ready: Future[Ready] = Future()
         threading.Thread(target=self._listen, daemon=True, name="forkserver").start()
 

@@ -1,6 +1,6 @@
 """The fork server: a warm, single-threaded interpreter that forks the processes of jobs.
 
-    python -m snakemake_executor_plugin_dask.server FD '["numpy", "pandas"]' OPEN_FILES
+    python -m snakemake_executor_plugin_dask.server FD '["numpy", "pandas"]'
 
 The Dask worker starts one, asks it over a socket for processes, and is told how each ended. The
 server itself never runs code of the workflow, so a fork of it is a fresh process in all respects
@@ -115,9 +115,20 @@ class Server:
             for pid, process in self.processes.items():
                 if process.name == request["kill"]:
                     kill_fork(pid)
+        elif "environment" in request:
+            self.set_up(request["environment"], request["open_files"])
         else:
             self.fork(request["fork"], list(fds))
         return True
+
+    @staticmethod
+    def set_up(environment: dict[str, str], open_files: int | None) -> None:
+        """Take what processes are to inherit."""
+        os.environ |= environment
+        # The worker may have raised its own.
+        if open_files is not None:
+            _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (open_files, most))
 
     def fork(self, name: str, fds: list[int]) -> None:
         """Start a process."""
@@ -233,10 +244,6 @@ def main() -> NoReturn:
         if os.environ[name] == value:
             del os.environ[name]
     child.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    # The worker may have raised its own.
-    if (open_files := json.loads(sys.argv[3])) is not None:
-        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (open_files, most))
     failed = preload(json.loads(sys.argv[2]))
     control = socket.socket(fileno=int(sys.argv[1]))
     server = Server(control)

@@ -35,8 +35,6 @@ logger = logging.getLogger(__name__)
 
 SERVER_STARTS = 3
 EVENT_BYTES = 2**15
-# What every script needs of Snakemake.
-SNAKEMAKE_MODULES = ("snakemake.iocontainers", "snakemake.logging")
 # How many files a process may open by default. A worker has some for each of its jobs.
 OPEN_FILES, MOST_OPEN_FILES = resource.getrlimit(resource.RLIMIT_NOFILE)
 HEARTBEAT_SECONDS = ledger.LEASE_SECONDS / 6
@@ -75,7 +73,7 @@ class JobRunner(WorkerPlugin):  # type: ignore[misc]
     ) -> None:
         self.name = plugin_name(run)
         self.run_id = run
-        self.preload = [*SNAKEMAKE_MODULES, *preload]
+        self.preload = preload
         self.optional = optional
         self.handover_bytes = handover_bytes
         self.jobs_per_process = jobs_per_process

@@ -103,7 +103,8 @@ class Project:
         """The process of the local cluster's worker or scheduler, once it is there."""
         for child in psutil.Process(process.pid).children(recursive=True):
             with contextlib.suppress(psutil.Error):
-                if f"clusters.node {role}" in " ".join(child.cmdline()):
+                module = {"worker": "local_worker ", "scheduler": "node scheduler"}
+                if f"clusters.{module[role]}" in " ".join(child.cmdline()):
                     return child.pid
         return None
 

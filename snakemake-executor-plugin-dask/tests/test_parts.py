@@ -20,9 +20,16 @@ import pytest
 from conftest import Project, gone
 from snakemake.utils import available_cpu_count
 
-from snakemake_executor_plugin_dask import Executor, ExecutorSettings, jobs, ledger, machine
+from snakemake_executor_plugin_dask import (
+    Executor,
+    ExecutorSettings,
+    forkserver,
+    jobs,
+    ledger,
+    machine,
+)
 from snakemake_executor_plugin_dask.clusters import processes
-from snakemake_executor_plugin_dask.forkserver import ForkServer, Ready
+from snakemake_executor_plugin_dask.forkserver import ForkServer, Ready, ServerLostError
 from snakemake_executor_plugin_dask.machines import Machines
 from snakemake_executor_plugin_dask.process import Exit
 from snakemake_executor_plugin_dask.session import Session
@@ -209,6 +216,41 @@ def test_attempt_waits_for_one_of_another_machine(
     began = time.monotonic()
     ledger.wait_until_alone(str(path))
     assert time.monotonic() - began < 0.5
+
+
+@pytest.mark.parametrize("fate", ["lives", "dies"])
+def test_server_that_was_launched_ahead(tmp_path: Path, fate: str) -> None:
+    preload, environment = ["json", "no.such.module"], {"SET_FOR": "jobs"}
+    forkserver.launch_ahead(preload)
+    ahead = forkserver._ahead[tuple(preload)].process
+    if fate == "dies":
+        ahead.kill()
+        ahead.wait(10)
+    code = "printf $SET_FOR-$(ulimit -n)"
+    job = pickle.dumps({"argv": ["sh", "-c", code], "env": {}, "cwd": str(tmp_path)})
+    server = ForkServer(preload, environment, open_files=99)
+    try:
+        if fate == "dies":
+            with pytest.raises(ServerLostError):
+                server.run("first", job, None)
+            server.close()
+            server = ForkServer(preload, environment, open_files=99)
+        assert (server.process is ahead) == (fate == "lives")
+        assert list(server.ready.result(60).failed) == ["no.such.module"]
+        assert server.run("second", job, None).stdout == b"jobs-99"
+    finally:
+        server.close()
+
+
+def test_server_launched_ahead_ends_with_its_starter(tmp_path: Path) -> None:
+    """Whether or not it was made use of."""
+    code = (
+        "from snakemake_executor_plugin_dask import forkserver\n"
+        "forkserver.launch_ahead(['json'])\n"
+        "print(forkserver._ahead['json',].process.pid)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert gone([int(done.stdout)], 10)
 
 
 def test_job_withdrawn_before_it_begins(tmp_path: Path) -> None:

@@ -24,15 +24,16 @@ RESTARTS = 5
 class Request:
     """What the user asks of a cluster.
 
-    `threads` and `memory_mb` are of a local one, `workers` (at least, at most) and `config` (a file
-    with Dask's configuration) of those that start workers on other machines. The path of a
-    scheduler file is seen from the folder `start`.
+    `threads`, `memory_mb` and what to `preload` are of a local one, `workers` (at least, at most)
+    and `config` (a file with Dask's configuration) of those that start workers on other machines.
+    The path of a scheduler file is seen from the folder `start`.
     """
 
     name: str
     folder: Path
     threads: int | None = None
     memory_mb: int | None = None
+    preload: tuple[str, ...] = ()
     workers: tuple[int, int] = (1, 1)
     config: Path | None = None
     start: Path = Path()

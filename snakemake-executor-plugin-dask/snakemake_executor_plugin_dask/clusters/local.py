@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import threading
 
@@ -18,6 +19,7 @@ class LocalCluster(Cluster):
 
     def __init__(self, request: Request) -> None:
         self.log = request.log
+        self.preload = request.preload
         self.threads = request.threads or machine.cpus()
         # The rest is for what is handed over (see worker.py).
         self.memory_mb = request.memory_mb or machine.memory_bytes() // 2**20 * 7 // 8
@@ -76,8 +78,8 @@ class LocalCluster(Cluster):
             tell(self.worker, self.address)
 
     def _spawn_worker(self) -> subprocess.Popen[bytes]:
-        size = (str(self.threads), str(self.memory_mb))
-        return spawn("node", "worker", *size, log=self.log, listen=False)
+        arguments = (json.dumps(self.preload), str(self.threads), str(self.memory_mb))
+        return spawn("local_worker", *arguments, log=self.log, listen=False)
 
 
 def connect(request: Request) -> LocalCluster:

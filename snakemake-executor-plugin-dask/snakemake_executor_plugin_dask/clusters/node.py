@@ -10,7 +10,6 @@ keys (see `tls.py`) they are for this machine alone.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import signal
@@ -22,6 +21,7 @@ from distributed import Scheduler, Security, Worker
 from distributed.utils import get_ip
 
 from . import tls
+from .processes import give_way
 
 LOOPBACK = "127.0.0.1"
 CLOSE_SECONDS = 10.0
@@ -91,18 +91,15 @@ def quiet() -> None:
             logger.setLevel(logging.WARNING)
 
 
-def main() -> None:
+def main(arguments: list[str]) -> None:
     """Serve until standard input ends."""
     # Both are for the main process to handle, which then ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    # What wakes up shall not push aside what runs: Snakemake itself, or a job. Jobs inherit it.
-    # Some containers don't allow it.
-    with contextlib.suppress(PermissionError):
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    give_way()
     dask.config.set(CONFIG | tls.WITHOUT_PAGES)
     quiet()
-    match sys.argv[1:]:
+    match arguments:
         case ["scheduler"]:
             asyncio.run(serve_scheduler())
         case ["scheduler", host, folder]:
@@ -116,4 +113,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -35,6 +35,16 @@ def spawn(
         )
 
 
+def give_way() -> None:
+    """Have this process and what it starts not push aside what runs when it wakes up.
+
+    That is Snakemake itself, or a job.
+    """
+    # Some containers don't allow it.
+    with contextlib.suppress(PermissionError):
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+
+
 def tell(process: subprocess.Popen[bytes], line: str) -> None:
     """Write a line to a process."""
     assert process.stdin
