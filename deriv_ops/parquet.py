@@ -31,12 +31,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from deriv_ops.footer import MAGIC, find_text, read_footer
-from deriv_ops.kernels.layout import to_columns, to_rows
+from deriv_ops.kernels.layout import BLOCK, to_columns, to_rows
 from deriv_ops.thrift import STOP, Encoded, Int64, Value, field, struct
 
 ALIGNED = 8
-# So many columns are at work at a time: they stay in a core's own cache.
-BLOCK = 64
 
 _WRITTEN_BY = field(1, "deriv-ops version 1.0.0 (build 1)") + STOP
 _LAYOUT_KEY, _PANDAS_KEY = "deriv_ops_layout", "pandas"
