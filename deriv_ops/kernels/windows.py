@@ -116,10 +116,12 @@ def _added(values: Floats, state: Floats, to: Floats) -> None:
 def _variance(end: Floats, begun: Floats, needed: int, root: bool, out: Floats) -> None:
     for c in range(len(out)):
         count = end[c] + begun[c]
-        share = begun[c] / count
+        # One division in place of two, by the count and by one less.
+        inverse = 1.0 / (count * (count - 1.0))
+        share = begun[c] * (count - 1.0) * inverse
         delta = begun[TILE + c] - end[TILE + c]
         squares = end[2 * TILE + c] + begun[2 * TILE + c] + delta * delta * end[c] * share
-        variance = squares / (count - 1.0)
+        variance = squares * count * inverse
         variance = np.sqrt(variance) if root else variance
         out[c] = variance if (count >= needed and variance < np.inf) else np.nan
 
@@ -128,10 +130,11 @@ def _variance(end: Floats, begun: Floats, needed: int, root: bool, out: Floats) 
 def _zscore(values: Floats, end: Floats, begun: Floats, needed: int, out: Floats) -> None:
     for c in range(len(out)):
         count = end[c] + begun[c]
-        share = begun[c] / count
+        inverse = 1.0 / (count * (count - 1.0))
+        share = begun[c] * (count - 1.0) * inverse
         delta = begun[TILE + c] - end[TILE + c]
         squares = end[2 * TILE + c] + begun[2 * TILE + c] + delta * delta * end[c] * share
         mean = end[TILE + c] + delta * share
-        score = (values[c] - mean) / np.sqrt(squares / (count - 1.0))
+        score = (values[c] - mean) / np.sqrt(squares * count * inverse)
         seen = abs(values[c]) < np.inf
         out[c] = score if (seen and count >= needed and squares > 0.0) else np.nan
