@@ -120,7 +120,7 @@ def test_another_operator_s_code_reruns_what_uses_it_and_what_follows(project: P
 
 def test_a_kernel_s_code_reruns_what_calls_it(project: Path):
     file = project / "deriv_ops/kernels/windows.py"
-    edit(file, "np.sqrt(squares / (count - 1.0))", "(squares / (count - 1.0)) ** 0.5")
+    edit(file, "np.sqrt(squares * (count * inverse))", "(squares * (count * inverse)) ** 0.5")
     assert reruns(project) == {"all", *TOY[3:]}
 
 

@@ -121,7 +121,7 @@ def _variance(end: Floats, begun: Floats, needed: int, root: bool, out: Floats) 
         share = begun[c] * (count - 1.0) * inverse
         delta = begun[TILE + c] - end[TILE + c]
         squares = end[2 * TILE + c] + begun[2 * TILE + c] + delta * delta * end[c] * share
-        variance = squares * count * inverse
+        variance = squares * (count * inverse)
         variance = np.sqrt(variance) if root else variance
         out[c] = variance if (count >= needed and variance < np.inf) else np.nan
 
@@ -135,6 +135,6 @@ def _zscore(values: Floats, end: Floats, begun: Floats, needed: int, out: Floats
         delta = begun[TILE + c] - end[TILE + c]
         squares = end[2 * TILE + c] + begun[2 * TILE + c] + delta * delta * end[c] * share
         mean = end[TILE + c] + delta * share
-        score = (values[c] - mean) / np.sqrt(squares * count * inverse)
+        score = (values[c] - mean) / np.sqrt(squares * (count * inverse))
         seen = abs(values[c]) < np.inf
         out[c] = score if (seen and count >= needed and squares > 0.0) else np.nan
